@@ -1,0 +1,81 @@
+"""A response: a description that a handler returns and that only the connection writes.
+
+The body is one of five things.  Whoever holds a response closes it, once, whatever happened; the
+connection does so in `finally`, and there a file is closed and a program ended.
+"""
+
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+
+from forkhttpd.http1.headers import Items
+
+
+@dataclass(frozen=True, slots=True)
+class Empty:
+    """No body: 204, 304 and the like."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bytes:
+    """A body in memory."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class FileSlice:
+    """`length` bytes of an open file from `start` on; the response owns the descriptor."""
+
+    fd: int
+    start: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class Chunks:
+    """Pieces as they come; `length` is their sum where it is known beforehand."""
+
+    pieces: AsyncIterator[bytes]
+    length: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """The whole answer, status line included, as a program wrote it (NPH); then close."""
+
+    pieces: AsyncIterator[bytes]
+
+
+Body = Empty | Bytes | FileSlice | Chunks | Raw
+EMPTY = Empty()
+
+
+@dataclass(slots=True)
+class Response:
+    """A status, fields and a body.
+
+    `fields` leave out what the writer adds by itself: Date, Server, Connection, Content-Length,
+    Transfer-Encoding.  For HEAD a handler returns the same response as for GET; the connection
+    keeps the body back.
+
+    A response may be shared by many requests when its body is Empty or Bytes (the response cache
+    does so); `rendered` is then the writer's memory of it.
+    """
+
+    status: int
+    fields: Items = ()
+    body: Body = EMPTY
+    on_close: Callable[[], Awaitable[None]] | None = None
+    close_connection: bool = False
+    rendered: tuple[object, bytes] | None = field(default=None, compare=False, repr=False)
+
+    async def close(self) -> None:
+        """Release what the body holds; a second call does nothing."""
+        match self.body:
+            case FileSlice(fd=fd):
+                self.body = EMPTY
+                os.close(fd)
+        if self.on_close is not None:
+            on_close, self.on_close = self.on_close, None
+            await on_close()
