@@ -28,7 +28,7 @@ _INT_SIZE = array.array("i").itemsize
 _ANCILLARY_SIZE = socket.CMSG_SPACE(FDS_PER_MESSAGE * _INT_SIZE)
 
 
-class ChannelBroken(Exception):
+class ChannelError(Exception):
     """The peer sent what no peer of ours sends: close the channel."""
 
 
@@ -56,7 +56,7 @@ def receive(channel: socket.socket) -> Tuple[bytes, List[int]]:
     """Return the next message and its descriptors, close-on-exec; they are the caller's to close.
 
     An empty message is the end: the peer has closed.  Raises BlockingIOError when there is none
-    yet, ChannelBroken when a message was cut (its descriptors are closed).
+    yet, ChannelError when a message was cut (its descriptors are closed).
     """
     message, ancillary, flags, _ = channel.recvmsg(
         MESSAGE_SIZE + 1, _ANCILLARY_SIZE, socket.MSG_CMSG_CLOEXEC
@@ -67,7 +67,7 @@ def receive(channel: socket.socket) -> Tuple[bytes, List[int]]:
             fds.frombytes(data[: len(data) - len(data) % _INT_SIZE])
     if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
         close_all(fds)
-        raise ChannelBroken("a message was truncated")
+        raise ChannelError("a message was truncated")
     return message, list(fds)
 
 
