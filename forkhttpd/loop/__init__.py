@@ -1,0 +1,33 @@
+"""The small kernel of a worker: descriptors, time and coroutines; nothing of HTTP.
+
+    kernel.py   Loop: epoll, tasks, deadlines.  Task, Future, Port.
+    stream.py   Stream: bytes in and out of a connected socket.  Pipe: one end of a pipe.
+
+A task is one coroutine.  It runs until it awaits something that is not there yet: a descriptor
+(Port), a result (Future) or a moment (Loop.sleep).  Every wait has a deadline, in seconds of the
+loop's clock, and ends early with `DeadlineExceeded` or `Cancelled`.
+"""
+
+from forkhttpd.loop.kernel import (
+    FOREVER,
+    Cancelled,
+    DeadlineExceeded,
+    Future,
+    Loop,
+    Port,
+    Task,
+)
+from forkhttpd.loop.stream import Disconnected, Pipe, Stream
+
+__all__ = [
+    "FOREVER",
+    "Cancelled",
+    "DeadlineExceeded",
+    "Disconnected",
+    "Future",
+    "Loop",
+    "Pipe",
+    "Port",
+    "Stream",
+    "Task",
+]

@@ -1,0 +1,194 @@
+"""Bytes in and out of a connected socket or a pipe, each wait under a deadline.
+
+A `Stream` or `Pipe` owns its descriptor: `close` is the only close.  Reading returns b"" at the
+end.  Writing to nobody raises `Disconnected`, whatever the kernel called it (EPIPE, ECONNRESET,
+ETIMEDOUT …): the peer is gone, and there is nobody left to tell.
+"""
+
+import contextlib
+import os
+import socket
+import struct
+from types import TracebackType
+from typing import Self
+
+from forkhttpd.loop.kernel import Loop, Port
+
+READ_SIZE = 65536  # the most that one receive returns
+_SENDFILE_SIZE = 1 << 20  # per call, so that one fast client does not hold the loop
+_DRAIN_SIZE = 1 << 18  # input that is read and thrown away before a close
+_NO_LINGER = struct.pack("ii", 1, 0)
+_PEEK = socket.MSG_PEEK | socket.MSG_DONTWAIT
+
+
+class Disconnected(Exception):
+    """The peer is gone."""
+
+
+class Stream:
+    """A connected, non-blocking stream socket."""
+
+    __slots__ = ("_loop", "_recv", "_send", "_socket", "port")
+
+    def __init__(self, loop: Loop, connected: socket.socket) -> None:
+        self.port = Port(loop, connected.fileno())
+        self._loop = loop
+        self._socket = connected
+        self._recv = connected.recv
+        self._send = connected.send
+
+    async def receive(self, deadline: float) -> bytes:
+        """Return what has arrived, at most READ_SIZE bytes, b"" at the end of the stream.
+
+        Raises DeadlineExceeded, Disconnected.
+        """
+        port = self.port
+        while True:
+            await port.readable(deadline)
+            try:
+                data = self._recv(READ_SIZE)
+            except BlockingIOError:
+                port.can_read = port.hung_up = False
+                continue
+            except OSError as error:
+                raise Disconnected from error
+            if len(data) < READ_SIZE:
+                port.can_read = port.hung_up
+            return data
+
+    async def send(self, data: bytes, patience: float, *, flags: int = 0) -> None:
+        """Send all of it; raises DeadlineExceeded when the peer takes nothing for `patience`.
+
+        With socket.MSG_MORE in `flags` it may wait for what is sent next, to share a packet.
+        """
+        sent = self._send_some(data, flags)
+        if sent == len(data):
+            return
+        rest = memoryview(data)
+        while sent < len(rest):
+            await self.port.writable(self._loop.now + patience)
+            sent += self._send_some(rest[sent:], flags)
+
+    async def send_file(self, fd: int, start: int, length: int, patience: float) -> None:
+        """Send a part of a file without it passing through us (sendfile(2)).
+
+        Raises DeadlineExceeded, Disconnected, and EOFError when the file ends early.
+        """
+        end = start + length
+        while start < end:
+            try:
+                sent = os.sendfile(self.port.fd, fd, start, min(end - start, _SENDFILE_SIZE))
+            except BlockingIOError:
+                await self.port.writable(self._loop.now + patience)
+                continue
+            except OSError as error:
+                raise Disconnected from error
+            if sent == 0:
+                raise EOFError(f"{end - start} bytes are missing")
+            start += sent
+            if sent == _SENDFILE_SIZE:
+                await self._loop.yield_turn()
+
+    def has_left(self) -> bool:
+        """Whether the peer has closed its side and nothing of it is left to read."""
+        try:
+            return not self._recv(1, _PEEK)
+        except BlockingIOError:
+            self.port.hung_up = False
+            return False
+        except OSError:
+            return True
+
+    def is_reset(self) -> bool:
+        """Whether the connection is torn down; a peer that only finished leaves it half open."""
+        try:
+            self._socket.getpeername()
+        except OSError:  # ENOTCONN
+            return True
+        return False
+
+    async def finish(self, deadline: float) -> None:
+        """Say that nothing more comes, and wait for the peer to say the same (RFC 9112 §9.6).
+
+        A socket that is closed with unread input resets the connection, and the peer may lose the
+        answer that it was just sent; hence half a close, and the input read and thrown away, up
+        to a bound.  Raises DeadlineExceeded, Disconnected.
+        """
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_WR)
+        drained = 0
+        while drained < _DRAIN_SIZE and (data := await self.receive(deadline)):
+            drained += len(data)
+
+    def abort(self) -> None:
+        """Close by a reset: the peer must not take what it got for the whole (SO_LINGER 0)."""
+        with contextlib.suppress(OSError):
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+        self.close()
+
+    def close(self) -> None:
+        """Close; a second call does nothing."""
+        self.port.close()
+        self._socket.close()
+
+    def _send_some(self, data: bytes | memoryview, flags: int) -> int:
+        try:
+            return self._send(data, flags)
+        except BlockingIOError:
+            return 0
+        except OSError as error:
+            raise Disconnected from error
+
+
+class Pipe:
+    """One end of a pipe, or of anything that read(2) and write(2) move as a stream."""
+
+    __slots__ = ("_loop", "port")
+
+    def __init__(self, loop: Loop, fd: int) -> None:
+        os.set_blocking(fd, False)
+        self.port = Port(loop, fd)
+        self._loop = loop
+
+    async def receive(self, deadline: float) -> bytes:
+        """Return what has been written, at most READ_SIZE bytes, b"" when no writer is left."""
+        port = self.port
+        while True:
+            await port.readable(deadline)
+            try:
+                data = os.read(port.fd, READ_SIZE)
+            except BlockingIOError:
+                port.can_read = port.hung_up = False
+                continue
+            if len(data) < READ_SIZE:
+                port.can_read = port.hung_up
+            return data
+
+    async def send(self, data: bytes, deadline: float) -> None:
+        """Write all of it; raises DeadlineExceeded, and Disconnected when no reader is left."""
+        rest = memoryview(data)
+        while rest:
+            try:
+                rest = rest[os.write(self.port.fd, rest) :]
+            except BlockingIOError:
+                await self.port.writable(deadline)
+            except OSError as error:
+                raise Disconnected from error
+
+    def close(self) -> None:
+        """Close; a second call does nothing."""
+        if self.port.fd >= 0:
+            self.port.close()
+            os.close(self.port.fd)
+            self.port.fd = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
