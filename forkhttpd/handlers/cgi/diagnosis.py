@@ -1,0 +1,70 @@
+"""Why a program did not start or made no sense, in words that say what to do.
+
+Pure: the gateway brings what it saw, the operator gets one line.
+"""
+
+import errno
+import os
+
+from forkhttpd.http1.errors import HTTPError
+
+_SHEBANG_LIMIT = 256  # BINPRM_BUF_SIZE, execve(2)
+
+
+def not_executable(file: str) -> HTTPError:
+    """Return the refusal of a script that may not be run."""
+    return HTTPError(403, f"{file} is not executable; run: chmod +x {file}")
+
+
+def not_started(error: OSError, file: str, first_line: bytes) -> HTTPError:
+    """Return the refusal for what the kernel said when the program was to start."""
+    match error.errno:
+        case errno.ENOENT:
+            return HTTPError(502, _missing_interpreter(file, first_line))
+        case errno.ENOEXEC:
+            return HTTPError(
+                502,
+                f"{file} names no interpreter; "
+                'its first line must be like "#!/usr/bin/env python3"',
+            )
+        case errno.EACCES | errno.EPERM:
+            return HTTPError(
+                403, f"{file} may not be run by the pool's user; see its mode and its directories'"
+            )
+        case errno.E2BIG:
+            return HTTPError(431, f"{file}: the request's header is too long for a program")
+        case _:
+            return HTTPError(502, f"{file} did not start: {os.strerror(error.errno or 0)}")
+
+
+def _missing_interpreter(file: str, first_line: bytes) -> str:
+    line = first_line[:_SHEBANG_LIMIT].split(b"\n", 1)[0]
+    if not line.startswith(b"#!"):
+        return f"{file} or its dynamic loader does not exist"
+    if line.endswith(b"\r"):
+        return (
+            f"{file} has Windows line ends, so its interpreter is not found; "
+            f"run: sed -i 's/\\r$//' {file}"
+        )
+    interpreter = os.fsdecode(line[2:].strip().split(b" ", 1)[0])
+    return f'{file} needs {interpreter}, which does not exist; correct its first line "#!…"'
+
+
+def no_header(file: str, status: int | None, seen: bytes) -> str:
+    """Say how a program ended without a complete header."""
+    end = "closed its output" if status is None else ending(status)
+    if not seen:
+        return f"{file} {end} without any output"
+    return (
+        f"{file} {end} before its header was complete; an empty line must end it; "
+        f"it began {seen[:80]!r}"
+    )
+
+
+def ending(status: int) -> str:
+    """Say an exit status in words."""
+    if status < 0:
+        return f"was killed by signal {-status}"
+    if status in (126, 127):
+        return f"exited with {status} (its interpreter found no program to run)"
+    return f"exited with {status}"

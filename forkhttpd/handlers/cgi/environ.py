@@ -1,0 +1,138 @@
+"""A request as the environment of a program (RFC 3875 §4).
+
+Nothing is inherited: a program sees exactly what is built here.  What a client may not choose, it
+cannot spell either: only HTTP_* variables come from fields, and fields whose names have an
+underscore never get past the parser, so no other spelling of a name leads to the same variable.
+
+Values are bytes: what came over the wire arrives as it was sent, whatever its encoding.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from forkhttpd.http1.headers import Fields
+from forkhttpd.http1.request import Request, Version
+
+# Never passed on as HTTP_*:
+_WITHHELD = frozenset(
+    {
+        "proxy",  # becomes HTTP_PROXY, which HTTP clients obey (CVE-2016-5385, "httpoxy")
+        "content-length",  # has its own variable, which counts what really comes
+        "content-type",
+        "authorization",  # a password is for a program only where the operator says so
+        "proxy-authorization",
+        "connection",  # between the client and us (RFC 9110 §7.6.1)
+        "keep-alive",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "expect",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A program and the part of the path that names it.
+
+    file: its name in the file system, absolute; name: the path that leads to it, as decoded
+    (SCRIPT_NAME); path_info: the rest, "" or beginning with "/"; directory: to run in;
+    root: the directory that PATH_INFO is translated below (DOCUMENT_ROOT), "" when there is none.
+    """
+
+    file: str
+    name: str
+    path_info: str
+    directory: str
+    root: str
+
+
+def build(
+    request: Request,
+    script: Script,
+    *,
+    body_length: int,
+    software: str,
+    search_path: str,
+    pass_authorization: bool,
+    extra: Mapping[str, str],
+) -> dict[str, bytes]:
+    """Return the variables; `extra` are the operator's own and win over all others."""
+    env = _server_variables(request, software=software)
+    env |= _script_variables(script)
+    env |= _request_variables(request, body_length)
+    env["PATH"] = os.fsencode(search_path)
+    env |= _field_variables(request.section.fields)
+    login = request.section.fields.get("authorization")
+    if pass_authorization and login is not None:
+        env["HTTP_AUTHORIZATION"] = _wire(login)
+    env |= {name: os.fsencode(value) for name, value in extra.items()}
+    return env
+
+
+def _server_variables(request: Request, *, software: str) -> dict[str, bytes]:
+    host = request.section.host or _bracketed(request.server.host) or "localhost"
+    return {
+        "GATEWAY_INTERFACE": b"CGI/1.1",
+        "SERVER_SOFTWARE": _wire(software),
+        "SERVER_NAME": _wire(host),
+        "SERVER_ADDR": _wire(request.server.host),
+        "SERVER_PORT": b"%d" % request.server.port,
+        "REMOTE_ADDR": _wire(request.client.host),
+        "REMOTE_PORT": b"%d" % request.client.port,
+        "REQUEST_SCHEME": _wire(request.scheme),
+        "UNIQUE_ID": _wire(request.id),
+        "REDIRECT_STATUS": b"200",  # php-cgi runs only for a server that sets it
+    } | ({"HTTPS": b"on"} if request.scheme == "https" else {})
+
+
+def _script_variables(script: Script) -> dict[str, bytes]:
+    env = {
+        "DOCUMENT_ROOT": os.fsencode(script.root),
+        "SCRIPT_NAME": os.fsencode(script.name),
+        "SCRIPT_FILENAME": os.fsencode(script.file),
+    }
+    if script.path_info:  # else absent, not empty (§4.1.5)
+        env["PATH_INFO"] = os.fsencode(script.path_info)
+        env["PATH_TRANSLATED"] = os.fsencode(script.root + script.path_info)
+    return env
+
+
+def _request_variables(request: Request, body_length: int) -> dict[str, bytes]:
+    line, section = request.line, request.section
+    env = {
+        "SERVER_PROTOCOL": b"HTTP/1.0" if line.version is Version.HTTP_1_0 else b"HTTP/1.1",
+        "REQUEST_METHOD": _wire(line.method),
+        "REQUEST_URI": _wire(line.target.raw),
+        "QUERY_STRING": _wire(line.target.query),
+    }
+    if section.length != 0 or "content-length" in section.fields:
+        env["CONTENT_LENGTH"] = b"%d" % body_length
+    if (content_type := section.fields.get("content-type")) is not None:
+        env["CONTENT_TYPE"] = _wire(content_type)
+    return env
+
+
+def _field_variables(fields: Fields) -> dict[str, bytes]:
+    """Return the HTTP_* variables; repeated fields are joined (§4.1.18, RFC 9110 §5.3)."""
+    env: dict[str, bytes] = {}
+    for name, text in fields:
+        if name in _WITHHELD:
+            continue
+        variable = "HTTP_" + name.upper().replace("-", "_")
+        value = _wire(text)
+        if variable in env:
+            separator = b"; " if name == "cookie" else b", "
+            value = env[variable] + separator + value
+        env[variable] = value
+    return env
+
+
+def _wire(text: str) -> bytes:
+    return text.encode("latin-1", "replace")
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

@@ -1,0 +1,96 @@
+"""A request's body, pulled from the connection by whoever wants it.
+
+Nothing is read ahead: the parser is fed only when a handler asks, so a handler that is slow holds
+back its client through the socket's own window.
+"""
+
+from forkhttpd.http1.errors import HTTPError
+from forkhttpd.http1.parser import Parser
+from forkhttpd.http1.request import HeaderSection
+from forkhttpd.loop import DeadlineExceeded, Disconnected, Loop, Stream
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+# What a handler left unread is read and thrown away up to here, to keep the connection; beyond,
+# a new connection is cheaper for both sides.
+_DISCARD_LIMIT = 1 << 18
+
+
+class Body:
+    """The body of one request; implements `http1.request.RequestBody`."""
+
+    __slots__ = (
+        "_ended",
+        "_expected",
+        "_limit",
+        "_loop",
+        "_parser",
+        "_patience",
+        "_received",
+        "_stream",
+        "length",
+    )
+
+    def __init__(
+        self,
+        section: HeaderSection,
+        *,
+        parser: Parser,
+        stream: Stream,
+        loop: Loop,
+        limit: int,
+        patience: float,
+    ) -> None:
+        self.length = section.length
+        self._parser = parser
+        self._stream = stream
+        self._loop = loop
+        self._limit = limit
+        self._patience = patience
+        self._expected = section.expects_continue
+        self._received = 0
+        self._ended = section.length == 0
+
+    async def read(self) -> bytes:
+        """Return the next piece, b"" at the end; see the protocol for what is raised."""
+        if self._ended:
+            return b""
+        if self._expected:
+            self._expected = False
+            await self._stream.send(CONTINUE, self._patience)
+        data = await self._next_piece()
+        if not data:
+            self._ended = True
+        self._received += len(data)
+        if self._received > self._limit:
+            raise HTTPError(413, f"body exceeds {self._limit} bytes", close=True)
+        return data
+
+    @property
+    def can_be_discarded(self) -> bool:
+        """Whether reading on to the next request is possible, and worth it."""
+        if self._ended:
+            return True
+        if self._expected:  # the client may send the body, or not (RFC 9110 §10.1.1)
+            return False
+        return self.length is None or self.length - self._received <= _DISCARD_LIMIT
+
+    async def discard(self) -> bool:
+        """Read what was left unread; False when it is more than it is worth."""
+        start = self._received
+        while not self._ended:
+            if self._received - start > _DISCARD_LIMIT:
+                return False
+            await self.read()
+        return True
+
+    async def _next_piece(self) -> bytes:
+        while (data := self._parser.next_data()) is None:
+            try:
+                received = await self._stream.receive(self._loop.now + self._patience)
+            except DeadlineExceeded:
+                raise HTTPError(408, "the body stopped coming", close=True) from None
+            if not received:
+                raise Disconnected
+            self._parser.feed(received)
+        return data

@@ -1,0 +1,230 @@
+"""One connection, from accept to close: read a request, respond, send, log, again or close.
+
+The state of a connection is where its coroutine stands; there is nothing else to get out of step.
+Requests are answered one at a time and in order; what a client sends ahead waits in the parser
+and then in the socket.
+
+A client that leaves while its request is being answered cancels the coroutine, and closing the
+response ends whatever was working for it.  A reset counts at once.  A FIN may also be a client
+that has only finished sending, so it counts after DISCONNECT_GRACE; a closed browser tab is one.
+"""
+
+import logging
+import socket
+
+from forkhttpd.http1.errors import HTTPError
+from forkhttpd.http1.parser import Parser
+from forkhttpd.http1.request import Endpoint, HeaderSection, Request, RequestLine, Version
+from forkhttpd.http1.response import Response
+from forkhttpd.loop import DeadlineExceeded, Disconnected, Stream, Task
+from forkhttpd.worker.body import Body
+from forkhttpd.worker.context import Context
+from forkhttpd.worker.errorpage import error_response
+from forkhttpd.worker.sender import CutShort, Sender
+
+DISCONNECT_GRACE = 1.0  # seconds
+FINISH_PATIENCE = 2.0  # seconds for the client to close after us, before we just do
+
+
+class Connection:
+    """A client's connection.  `serve` is its whole life; it closes the socket."""
+
+    __slots__ = (
+        "_client",
+        "_context",
+        "_count",
+        "_id",
+        "_loop",
+        "_parser",
+        "_request",
+        "_scheme",
+        "_sender",
+        "_server",
+        "_stream",
+        "_task",
+    )
+
+    def __init__(
+        self,
+        context: Context,
+        connected: socket.socket,
+        *,
+        id: int,  # noqa: A002 - the field's term
+        client: Endpoint,
+        server: Endpoint,
+    ) -> None:
+        self._context = context
+        self._loop = context.loop
+        self._stream = Stream(context.loop, connected)
+        self._parser = Parser(context.memory.limits, context.memory)
+        self._sender = Sender(
+            self._stream, patience=context.timeouts.write, server=context.server, log=context.log
+        )
+        self._id = id
+        self._count = 0
+        self._client = client
+        self._server = server
+        self._scheme = "http"
+        self._request: Request | None = None  # the one being answered
+        self._task: Task
+        self._stream.port.on_hangup = self._note_hangup
+
+    async def serve(self) -> None:
+        """Answer requests until one side is done."""
+        self._task = self._loop.current
+        self._context.connections.add(self)
+        try:
+            while await self._serve_one():
+                pass
+            await self._stream.finish(self._loop.now + FINISH_PATIENCE)
+        except CutShort:
+            self._stream.abort()
+        except (Disconnected, DeadlineExceeded):
+            pass
+        except Exception:
+            self._context.log.exception("connection %s failed", self._name())
+        finally:
+            self._context.connections.discard(self)
+            self._stream.close()
+
+    def retire(self, patience: float) -> None:
+        """Serve no more than the request at hand, or one that comes within `patience` seconds."""
+        if self._request is None and not self._parser.started:
+            self._task.hurry(self._loop.now + patience)
+
+    async def _serve_one(self) -> bool:
+        """Answer one request; False when it was the last."""
+        try:
+            head = await self._next_head()
+        except HTTPError as error:
+            await self._refuse(error)
+            return False
+        if head is None:
+            return False
+        request = self._request = self._make_request(*head)
+        self._context.active += 1
+        try:
+            response = await self._respond(request)
+            try:
+                return await self._answer(request, response)
+            finally:
+                await response.close()
+        finally:
+            self._context.active -= 1
+            self._request = None
+
+    async def _next_head(self) -> tuple[RequestLine, HeaderSection] | None:
+        """Return the next request's head, None when the client wants no more."""
+        parser = self._parser
+        head = parser.next_request()
+        if head is not None:
+            return head
+        timeouts = self._context.timeouts
+        idle_until = self._loop.now + timeouts.idle
+        header_until = self._loop.now + timeouts.header
+        while head is None:
+            started = parser.started
+            try:
+                data = await self._stream.receive(header_until if started else idle_until)
+            except DeadlineExceeded:
+                if not started:
+                    return None
+                raise HTTPError(408, "the header stopped coming", close=True) from None
+            if not data:
+                return None
+            if not started:  # absolute, from the first byte on (H9)
+                header_until = self._loop.now + timeouts.header
+            parser.feed(data)
+            head = parser.next_request()
+        return head
+
+    def _make_request(self, line: RequestLine, section: HeaderSection) -> Request:
+        self._count += 1
+        context = self._context
+        body = Body(
+            section,
+            parser=self._parser,
+            stream=self._stream,
+            loop=self._loop,
+            limit=context.limits.body,
+            patience=context.timeouts.body,
+        )
+        return Request(
+            line,
+            section,
+            body=body,
+            client=self._client,
+            server=self._server,
+            scheme=self._scheme,
+            id=self._name(),
+            received=self._loop.now,
+        )
+
+    async def _respond(self, request: Request) -> Response:
+        try:
+            length = request.section.length
+            if length is not None and length > self._context.limits.body:
+                raise HTTPError(413, f"a body of {length} bytes is announced", close=True)
+            return await self._context.respond(request)
+        except HTTPError as error:
+            self._log_refusal(request, error)
+            return error_response(error, id=request.id)
+        except Disconnected:
+            raise
+        except Exception:
+            self._context.log.exception("%s: %s failed", request.id, request.line.text)
+            return error_response(HTTPError(500), id=request.id)
+
+    async def _answer(self, request: Request, response: Response) -> bool:
+        """Send and log the response; False when the connection ends with it."""
+        context, body = self._context, request.body
+        keep_alive = request.section.keep_alive and not context.draining and body.can_be_discarded
+        try:
+            stays = await self._sender.send(
+                response,
+                method=request.line.method,
+                version=request.line.version,
+                keep_alive=keep_alive,
+                date=context.date,
+            )
+        finally:
+            context.count(request, response.status, self._sender.sent)
+        return stays and await body.discard()
+
+    async def _refuse(self, error: HTTPError) -> None:
+        """Answer what could not be read as a request."""
+        context = self._context
+        context.log.info("%s: refused: %d %s", self._name(), error.status, error.reason)
+        response = error_response(error, id=self._name())
+        try:
+            await self._sender.send(
+                response,
+                method="GET",
+                version=Version.HTTP_1_1,
+                keep_alive=False,
+                date=context.date,
+            )
+        finally:
+            context.count_refused(self._client, response.status, self._sender.sent)
+
+    def _log_refusal(self, request: Request, error: HTTPError) -> None:
+        level = logging.ERROR if error.status >= 500 else logging.INFO
+        self._context.log.log(
+            level, "%s: %s: %d %s", request.id, request.line.text, error.status, error.reason
+        )
+
+    def _name(self) -> str:
+        return f"{self._context.name}-{self._id:x}-{self._count:x}"
+
+    def _note_hangup(self) -> None:
+        if self._request is None:
+            return
+        if self._stream.is_reset():
+            self._task.cancel()
+        else:
+            self._loop.spawn(self._cancel_after_grace(self._request))
+
+    async def _cancel_after_grace(self, request: Request) -> None:
+        await self._loop.sleep(self._loop.now + DISCONNECT_GRACE)
+        if self._request is request and self._stream.has_left():
+            self._task.cancel()

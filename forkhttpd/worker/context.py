@@ -1,0 +1,108 @@
+"""What all connections of a worker share: its loop, limits, router, logs and counters."""
+
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from forkhttpd.config import Config
+from forkhttpd.http1.dates import format_date
+from forkhttpd.http1.limits import ParserLimits
+from forkhttpd.http1.memory import HeadMemory
+from forkhttpd.http1.request import Endpoint, Request
+from forkhttpd.http1.response import Response
+from forkhttpd.loop import Loop
+from forkhttpd.scoreboard import Cell, Slot
+from forkhttpd.worker.accesslog import AccessLog
+
+Respond = Callable[[Request], Awaitable[Response]]
+
+
+class Retiring(Protocol):
+    """A connection, as far as the worker is concerned."""
+
+    def retire(self, patience: float) -> None:
+        """Serve no more than the request at hand, or one that comes within `patience` seconds."""
+
+
+class Context:
+    """One per worker.  Connections count here; once a turn it is published to the scoreboard."""
+
+    __slots__ = (
+        "_second",
+        "access_log",
+        "active",
+        "bytes_sent",
+        "connections",
+        "date",
+        "draining",
+        "limits",
+        "log",
+        "loop",
+        "memory",
+        "name",
+        "requests",
+        "respond",
+        "server",
+        "timeouts",
+    )
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        name: str,
+        loop: Loop,
+        respond: Respond,
+        access_log: AccessLog,
+        log: logging.Logger,
+    ) -> None:
+        self.name = name  # distinguishes the requests of this worker from all others
+        self.loop = loop
+        self.respond = respond
+        self.access_log = access_log
+        self.log = log
+        self.timeouts = config.timeouts
+        self.limits = config.limits
+        self.server = config.server
+        self.memory = HeadMemory(
+            ParserLimits(
+                request_line=config.limits.request_line,
+                header=config.limits.header,
+                header_fields=config.limits.header_fields,
+            )
+        )
+        self.draining = False
+        self.connections: set[Retiring] = set()
+        self.active = 0
+        self.requests = 0
+        self.bytes_sent = 0
+        self._second = 0
+        self.set_time(time.time())
+
+    def set_time(self, seconds: float) -> None:
+        """Take the wall clock's time for Date fields and logs; answers of one second share it."""
+        second = int(seconds)
+        if second != self._second:
+            self._second = second
+            self.date = format_date(second)
+            self.access_log.set_time(second)
+
+    def count(self, request: Request, status: int, sent: int) -> None:
+        """Count and log an answer; `sent` is the bytes of its body."""
+        self.requests += 1
+        self.bytes_sent += sent
+        self.access_log.add(request, status, sent, now=self.loop.now)
+
+    def count_refused(self, client: Endpoint, status: int, sent: int) -> None:
+        """Count and log the answer to what was no request."""
+        self.requests += 1
+        self.bytes_sent += sent
+        self.access_log.add_refused(client, status, sent, now=self.loop.now)
+
+    def publish(self, slot: Slot) -> None:
+        """Show the counters to the master."""
+        slot.set(Cell.CONNECTIONS, len(self.connections))
+        slot.set(Cell.ACTIVE, self.active)
+        slot.set(Cell.REQUESTS, self.requests)
+        slot.set(Cell.BYTES, self.bytes_sent)

@@ -1,0 +1,285 @@
+"""Asks spawners to start programs, on behalf of the gateway.
+
+One `Line` per pool.  It makes a channel, passes the far end through the pool's door, and keeps it
+until it hangs up: then the spawner has gone, and with it all that ran there.  What was asked of
+the lost spawner fails; the next request makes a new channel, which waits in the door until the
+next spawner takes it.
+"""
+
+import contextlib
+import os
+import socket
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from forkhttpd import channel
+from forkhttpd.http1.errors import HTTPError
+from forkhttpd.inheritance import Door
+from forkhttpd.loop import FOREVER, DeadlineExceeded, Future, Loop, Pipe, Port
+from forkhttpd.spawner.protocol import (
+    KNOCK,
+    Exited,
+    How,
+    Kill,
+    Message,
+    ProtocolError,
+    Reason,
+    Refused,
+    Start,
+    Started,
+    TooLongError,
+    decode,
+    encode,
+)
+
+# The spawner itself keeps the time in the queue; this is for a spawner that does not answer.
+ANSWER_PATIENCE = 30.0
+
+_BUSY = (("retry-after", "5"),)
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How a program ended; `status` as os.waitstatus_to_exitcode has it: negative for a signal.
+
+    user_time, system_time and wall are seconds, max_rss is KiB.  A program whose spawner was lost
+    has `status` -9, for that is what happens to it, and zeros.
+    """
+
+    status: int
+    user_time: float = 0.0
+    system_time: float = 0.0
+    max_rss: int = 0
+    wall: float = 0.0
+
+
+_LOST = Exit(-9)
+
+
+class Program:
+    """A running program; its pipes are whose asked for it, to be closed there."""
+
+    __slots__ = ("_id", "_line", "exited", "pid", "stderr", "stdin", "stdout")
+
+    def __init__(self, line: "Line", started: Started, pipes: list[Pipe]) -> None:
+        self._line = line
+        self._id = started.id
+        self.pid = started.pid
+        self.stdin = pipes[0] if len(pipes) == 3 else None
+        self.stdout, self.stderr = pipes[-2:]
+        self.exited: Future[Exit] = Future(line.loop)
+
+    def kill(self) -> None:
+        """End it and its process group: TERM, and after the pool's grace KILL."""
+        if not self.exited.done:
+            self._line.post(Kill(self._id, How.GRACEFUL))
+
+
+Answer = Program | Refused | None  # None: the spawner was lost
+
+
+class Line:
+    """This worker's channel to one pool's spawner."""
+
+    __slots__ = ("_answers", "_door", "_ids", "_outbox", "_port", "_running", "_socket", "loop")
+
+    def __init__(self, loop: Loop, door: Door) -> None:
+        self.loop = loop
+        self._door = door
+        self._ids = 0
+        self._answers: dict[int, Future[Answer]] = {}
+        self._running: dict[int, Program] = {}
+        self._outbox: deque[tuple[bytes, int | None]] = deque()
+        self._socket: socket.socket | None = None
+        self._port: Port | None = None
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a program runs, or is to."""
+        return bool(self._answers or self._running)
+
+    async def launch(self, start: Start, spool: int | None) -> Answer:
+        """Send a Start, whose id is set here, and return what becomes of it.
+
+        `spool` is a descriptor to read the body from; it stays the caller's.
+        Raises TooLongError, DeadlineExceeded, OSError when there is no way to the spawner.
+        """
+        self._ids += 1
+        id_ = self._ids
+        message = encode(start._replace(id=id_))
+        self._connect()
+        answer: Future[Answer] = Future(self.loop)
+        self._answers[id_] = answer
+        self._send(message, spool)
+        try:
+            return await answer.wait(self.loop.now + ANSWER_PATIENCE)
+        except BaseException:
+            # Nobody waits any more; should it start after all, the answer finds no entry here
+            # and its pipes are closed.
+            self._answers.pop(id_, None)
+            self.post(Kill(id_, How.NOW))
+            raise
+
+    def post(self, message: Message) -> None:
+        """Send a message that has no answer; lost when the spawner is."""
+        if self._socket is not None:
+            self._send(encode(message), None)
+
+    def _connect(self) -> None:
+        if self._socket is not None:
+            return
+        near, far = channel.pair()
+        with far:
+            try:
+                channel.send(self._door.outside, KNOCK, [far.fileno()])
+            except OSError:
+                near.close()
+                raise
+        self._socket = near
+        self._port = Port(self.loop, near.fileno())
+        self.loop.spawn(self._listen(near, self._port))
+
+    def _send(self, message: bytes, fd: int | None) -> None:
+        self._outbox.append((message, fd))
+        if len(self._outbox) == 1:
+            self._flush()
+            if self._outbox and self._port is not None:
+                self.loop.spawn(self._flush_when_writable(self._port))
+
+    def _flush(self) -> None:
+        while self._outbox and self._socket is not None:
+            message, fd = self._outbox[0]
+            try:
+                channel.send(self._socket, message, () if fd is None else (fd,))
+            except BlockingIOError:
+                return
+            except OSError:  # hung up: the listener hears it too, and fails what was asked
+                self._outbox.clear()
+                return
+            self._outbox.popleft()
+
+    async def _flush_when_writable(self, port: Port) -> None:
+        while self._outbox and port is self._port:
+            await port.writable(FOREVER)
+            self._flush()
+
+    async def _listen(self, near: socket.socket, port: Port) -> None:
+        try:
+            while True:
+                await port.readable(FOREVER)
+                try:
+                    message, fds = channel.receive(near)
+                except BlockingIOError:
+                    port.can_read = False
+                    continue
+                if not message:
+                    return
+                self._take(decode(message), fds)
+        except (OSError, channel.ChannelError, ProtocolError):
+            return
+        finally:
+            self._hang_up(near, port)
+
+    def _take(self, message: Message, fds: list[int]) -> None:
+        match message:
+            case Started():
+                self._take_started(message, fds)
+            case Refused():
+                self._answer(message.id, message)
+            case Exited():
+                program = self._running.pop(message.id, None)
+                if program is not None:
+                    program.exited.set(_exit(message))
+            case _:
+                channel.close_all(fds)
+                raise ProtocolError("not an answer")
+
+    def _take_started(self, started: Started, fds: list[int]) -> None:
+        if started.id not in self._answers:
+            channel.close_all(fds)
+            return
+        program = Program(self, started, [Pipe(self.loop, fd) for fd in fds])
+        self._running[started.id] = program
+        self._answer(started.id, program)
+
+    def _answer(self, id_: int, answer: Answer) -> None:
+        waiting = self._answers.pop(id_, None)
+        if waiting is not None:
+            waiting.set(answer)
+
+    def _hang_up(self, near: socket.socket, port: Port) -> None:
+        port.close()
+        near.close()
+        self._socket = self._port = None
+        self._outbox.clear()
+        for id_ in list(self._answers):
+            self._answer(id_, None)
+        while self._running:
+            self._running.popitem()[1].exited.set(_LOST)
+
+
+class Launcher:
+    """Starts programs in pools.  Its `launch` is what the gateway is given."""
+
+    __slots__ = ("_lines",)
+
+    def __init__(self, loop: Loop, doors: Mapping[str, Door]) -> None:
+        self._lines = {pool: Line(loop, door) for pool, door in doors.items()}
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a program runs, or is to."""
+        return any(line.is_busy for line in self._lines.values())
+
+    async def launch(
+        self,
+        pool: str,
+        *,
+        argv: Sequence[str],
+        env: Mapping[str, bytes],
+        cwd: str,
+        leave_background: bool,
+        spool: int | None,
+    ) -> Program:
+        """Start a program and return it running.
+
+        Raises HTTPError 503 when the pool has no place, 502 when its spawner was lost, 431 when
+        the request's header makes the environment too long, and OSError as the kernel gave it
+        when the program cannot be started.
+        """
+        start = Start(
+            id=0,
+            argv=tuple(os.fsencode(argument) for argument in argv),
+            env=tuple(os.fsencode(name) + b"=" + value for name, value in env.items()),
+            cwd=os.fsencode(cwd),
+            leave_background=leave_background,
+        )
+        try:
+            answer = await self._lines[pool].launch(start, spool)
+        except TooLongError as error:
+            raise HTTPError(431, f"environment: {error}") from None
+        except DeadlineExceeded:
+            raise HTTPError(503, f"pool {pool} does not answer", fields=_BUSY) from None
+        match answer:
+            case Program():
+                return answer
+            case None:
+                raise HTTPError(502, f"pool {pool}: the spawner was lost")
+            case Refused(reason=Reason.SYSTEM, errno=number):
+                raise OSError(number, os.strerror(number))
+            case Refused(reason=reason):
+                words = reason.name.lower().replace("_", " ")
+                raise HTTPError(503, f"pool {pool}: {words}", fields=_BUSY)
+
+
+def _exit(message: Exited) -> Exit:
+    with contextlib.suppress(ValueError):
+        return Exit(
+            os.waitstatus_to_exitcode(message.status),
+            message.user_time,
+            message.system_time,
+            message.max_rss,
+            message.wall,
+        )
+    return _LOST

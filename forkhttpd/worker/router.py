@@ -1,0 +1,127 @@
+"""Which handler a request belongs to: by host the site, by path the mount.
+
+The router alone decides between files and programs, once, from the one decoded path; neither kind
+of handler falls back to the other.  Mounts match on segment boundaries, the longest path wins,
+and of equals the one with a matching suffix.
+
+What is a program is never sent as a file, whichever mount leads to it and however it is spelled
+(S11): the files of all static mounts are checked by where they really are, against the programs
+of all mounts.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from forkhttpd.config import Config, Mount, Site
+from forkhttpd.handlers.cgi.gateway import Gateway, Launch
+from forkhttpd.handlers.mediatypes import MediaTypes
+from forkhttpd.handlers.static import Static
+from forkhttpd.http1.errors import HTTPError
+from forkhttpd.http1.request import Request
+from forkhttpd.http1.response import Response
+from forkhttpd.loop import Loop
+
+Handler = Callable[[Request, str], Awaitable[Response]]
+
+_MEMORY_SIZE = 4096  # routes that are remembered
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A mount, ready to answer.  `prefix` is its path without the slash at the end."""
+
+    prefix: str
+    suffix: tuple[str, ...]
+    handler: Handler
+
+    def matches(self, path: str) -> bool:
+        """Whether the path is the mount's, or below it, and names one of its suffixes."""
+        if not path.startswith(self.prefix):
+            return False
+        rest = path[len(self.prefix) :]
+        if rest and not rest.startswith("/"):
+            return False
+        return not self.suffix or any(step.endswith(self.suffix) for step in rest.split("/"))
+
+
+class Router:
+    """Answers a request by the handler that it belongs to."""
+
+    __slots__ = ("_default", "_memory", "_names", "_wildcards")
+
+    def __init__(self, config: Config, *, loop: Loop, launch: Launch, log: logging.Logger) -> None:
+        build = _Builder(config, loop=loop, launch=launch, log=log)
+        self._names: dict[str, list[Route]] = {}
+        self._wildcards: dict[str, list[Route]] = {}
+        self._default: list[Route] = []
+        self._memory: dict[tuple[str, str], Route] = {}
+        for site in reversed(config.site):  # so that the first stays the default
+            self._default = routes = build.routes(site)
+            for name in site.names:
+                if name.startswith("*."):
+                    self._wildcards[name[1:].lower()] = routes
+                else:
+                    self._names[name.lower()] = routes
+
+    async def respond(self, request: Request) -> Response:
+        """Answer a request.  Raises HTTPError, 404 when it belongs to nobody."""
+        route = self._find(request.section.host, request.line.target.path)
+        return await route.handler(request, request.line.target.path[len(route.prefix) :])
+
+    def _find(self, host: str, path: str) -> Route:
+        key = (host, path)
+        route = self._memory.get(key)
+        if route is None:
+            route = next((route for route in self._site(host) if route.matches(path)), None)
+            if route is None:
+                raise HTTPError(404, f"no mount for {path}")
+            if len(self._memory) >= _MEMORY_SIZE:
+                self._memory.clear()
+            self._memory[key] = route
+        return route
+
+    def _site(self, host: str) -> list[Route]:
+        """Return the routes of a host; it is only looked up, never used as a path (H2)."""
+        routes = self._names.get(host)
+        while routes is None and (dot := host.find(".")) >= 0:
+            host = host[dot + 1 :]
+            routes = self._wildcards.get("." + host)
+        return self._default if routes is None else routes
+
+
+class _Builder:
+    """Makes the routes of each site from the configuration."""
+
+    __slots__ = ("_config", "_launch", "_log", "_loop", "_media_types")
+
+    def __init__(self, config: Config, *, loop: Loop, launch: Launch, log: logging.Logger) -> None:
+        self._config = config
+        self._loop = loop
+        self._launch = launch
+        self._log = log
+        self._media_types = MediaTypes()
+
+    def routes(self, site: Site) -> list[Route]:
+        """Return a site's routes, the longest first."""
+        root = next((str(m.docroot) for m in site.mount if m.path == "/" and m.docroot), "")
+        routes = [
+            Route(mount.path.rstrip("/"), mount.suffix, self._handler(mount, root))
+            for mount in site.mount
+        ]
+        return sorted(
+            routes, key=lambda route: (len(route.prefix), bool(route.suffix)), reverse=True
+        )
+
+    def _handler(self, mount: Mount, root: str) -> Handler:
+        if mount.cgi is None:
+            return Static(mount, media_types=self._media_types)
+        return Gateway(
+            mount,
+            pool=self._config.pool[mount.pool],
+            root=root,
+            software=self._config.server or "forkhttpd",
+            loop=self._loop,
+            launch=self._launch,
+            log=self._log,
+        )

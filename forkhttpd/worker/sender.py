@@ -1,0 +1,127 @@
+"""Sends responses: the only place that writes to a client.
+
+A response in memory leaves with its head in one `send`, and what was sent is remembered for the
+next request of the same second (a date takes a second to change, and 1.5 µs to put together with
+the rest).  A file's head waits for its first packet (MSG_MORE).  Pieces leave as they come.
+"""
+
+import logging
+import socket
+from collections.abc import AsyncIterator
+
+from forkhttpd.http1.errors import HTTPError
+from forkhttpd.http1.request import Version
+from forkhttpd.http1.response import Bytes, Chunks, FileSlice, Raw, Rendered, Response
+from forkhttpd.http1.writer import LAST_CHUNK, Framing, choose_framing, chunk, render_head
+from forkhttpd.loop import Stream
+
+_RAW = Framing(fields=(), sends_body=True, chunked=False, keep_alive=False)
+
+
+class CutShort(Exception):
+    """The answer stays incomplete, and the client has to see that: reset the connection."""
+
+
+class Sender:
+    """Sends the responses of one connection, one after the other.
+
+    `sent` counts the bytes of the current body, also while sending and after a failure.
+    """
+
+    __slots__ = ("_log", "_patience", "_server", "_stream", "sent")
+
+    def __init__(
+        self, stream: Stream, *, patience: float, server: str, log: logging.Logger
+    ) -> None:
+        self._stream = stream
+        self._patience = patience
+        self._server = server
+        self._log = log
+        self.sent = 0
+
+    async def send(
+        self, response: Response, *, method: str, version: Version, keep_alive: bool, date: str
+    ) -> bool:
+        """Send it all; return whether the connection stays open for another request.
+
+        Raises DeadlineExceeded, Disconnected, and CutShort (the reason is logged).
+        """
+        variant = version << 2 | keep_alive << 1 | (method == "HEAD")
+        rendered = response.rendered
+        if rendered is None or rendered.date is not date or rendered.variant != variant:
+            self.sent = 0
+            framing = _framing(response, method, version, keep_alive=keep_alive)
+            match response.body:
+                case FileSlice() | Chunks() | Raw():
+                    await self._send_apart(response, framing, date)
+                    return framing.keep_alive
+            rendered = self._render(response, framing, date, variant)
+        self.sent = rendered.sent
+        await self._stream.send(rendered.wire, self._patience)
+        return rendered.keep_alive
+
+    def _render(self, response: Response, framing: Framing, date: str, variant: int) -> Rendered:
+        wire = render_head(response, framing, date=date, server=self._server)
+        sent = 0
+        if framing.sends_body and isinstance(response.body, Bytes):
+            wire += response.body.data
+            sent = len(response.body.data)
+        response.rendered = Rendered(date, variant, wire, sent, framing.keep_alive)
+        return response.rendered
+
+    async def _send_apart(self, response: Response, framing: Framing, date: str) -> None:
+        """Send a head, and then a body that is not in memory."""
+        match response.body:
+            case Raw(pieces):
+                await self._send_pieces(pieces, None, framing)
+                return
+            case FileSlice(fd, start, length) if framing.sends_body:
+                head = render_head(response, framing, date=date, server=self._server)
+                await self._stream.send(head, self._patience, flags=socket.MSG_MORE)
+                await self._send_file(fd, start, length)
+                return
+        head = render_head(response, framing, date=date, server=self._server)
+        await self._stream.send(head, self._patience)
+        if isinstance(response.body, Chunks):
+            await self._send_pieces(response.body.pieces, response.body.length, framing)
+
+    async def _send_file(self, fd: int, start: int, length: int) -> None:
+        try:
+            await self._stream.send_file(fd, start, length, self._patience)
+        except EOFError as error:
+            self._log.warning("a file shrank while it was sent: %s", error)
+            raise CutShort from None
+        self.sent = length
+
+    async def _send_pieces(
+        self, pieces: AsyncIterator[bytes], length: int | None, framing: Framing
+    ) -> None:
+        """Send pieces as they come, exactly `length` bytes of them where that was promised."""
+        try:
+            async for piece in pieces:
+                if framing.sends_body:  # for HEAD a program runs as for GET, and to its end
+                    await self._send_piece(piece, length, framing)
+        except HTTPError as error:
+            self._log.error("answer cut short: %s", error.reason)
+            raise CutShort from None
+        if not framing.sends_body:
+            return
+        if length is not None and self.sent < length:
+            self._log.error("answer cut short: %d of %d bytes came", self.sent, length)
+            raise CutShort
+        if framing.chunked:
+            await self._stream.send(LAST_CHUNK, self._patience)
+
+    async def _send_piece(self, piece: bytes, length: int | None, framing: Framing) -> None:
+        if length is not None and len(piece) > length - self.sent:
+            # What is too much would be read as the next answer on this connection (C9).
+            piece = piece[: length - self.sent]
+        if piece:
+            await self._stream.send(chunk(piece) if framing.chunked else piece, self._patience)
+            self.sent += len(piece)
+
+
+def _framing(response: Response, method: str, version: Version, *, keep_alive: bool) -> Framing:
+    if isinstance(response.body, Raw):
+        return _RAW
+    return choose_framing(method, version, response=response, keep_alive=keep_alive)

@@ -1,0 +1,223 @@
+"""A worker: accepts, parses, dispatches, until it is told to go.
+
+    accept          acceptor.py     one connection per wake-up
+    parse           connection.py   the connection's coroutine pulls requests out of its parser
+    dispatch        router.py       static files are answered here, programs by asking a spawner
+
+Everything happens in the turns of one loop.  After each turn the worker shows in its slot of the
+scoreboard that it lives and what it has done, and writes its access log when that is due.
+
+Signals: TERM drains, QUIT stops now, ABRT writes down where the worker hangs and ends it.  HUP is
+the drain of a reload: others serve on, so idle clients are given the time to come back once more.
+Every other signal is the master's business.
+"""
+
+import faulthandler
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from typing import NoReturn
+
+from forkhttpd import channel, signals
+from forkhttpd.errors import ExitCode, StartupError, describe
+from forkhttpd.http1.request import Endpoint
+from forkhttpd.inheritance import REOPEN, Inheritance
+from forkhttpd.log import set_up
+from forkhttpd.loop import FOREVER, Loop
+from forkhttpd.privileges import become
+from forkhttpd.scoreboard import Cell, SlotState
+from forkhttpd.worker.acceptor import Acceptor
+from forkhttpd.worker.accesslog import AccessLog
+from forkhttpd.worker.connection import Connection
+from forkhttpd.worker.context import Context
+from forkhttpd.worker.launcher import Launcher
+from forkhttpd.worker.router import Router
+
+_LONGEST_TURN = 0.5  # seconds between two heartbeats of an idle worker
+_SHORTAGE_PAUSE = 0.2  # seconds without accepting after EMFILE and the like
+_RETIRE_GRACE = 0.5  # seconds for a client that is about to send its next request when we stop
+
+_OURS = (signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP)
+_MASTERS = (signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGTTIN, signal.SIGTTOU)
+
+
+def run_worker(inheritance: Inheritance) -> NoReturn:
+    """Be a worker for the rest of the process; the Program of Role.WORKER."""
+    config = inheritance.config
+    name = f"worker {inheritance.number}"
+    log = set_up(inheritance.error_log, level=config.log.level, name=name)
+    code = ExitCode.STOPPED
+    try:
+        become(config.user, config.group, no_new_privileges=True)
+        Worker(inheritance, log).run()
+    except StartupError as error:
+        log.error("%s", error)
+        code = error.exit_code
+    except Exception:
+        log.exception("%s failed", name)
+        code = ExitCode.SOFTWARE
+    os._exit(code)
+
+
+class Worker:
+    """One serving process."""
+
+    __slots__ = (
+        "_acceptors",
+        "_access_log",
+        "_connection_ids",
+        "_context",
+        "_drain_until",
+        "_inheritance",
+        "_launcher",
+        "_log",
+        "_loop",
+        "_paused_until",
+        "_signal_fd",
+    )
+
+    def __init__(self, inheritance: Inheritance, log: logging.Logger) -> None:
+        config = inheritance.config
+        self._inheritance = inheritance
+        self._log = log
+        self._loop = loop = Loop(report=self._report)
+        self._access_log = AccessLog(inheritance.access_log, format=config.log.format)
+        self._launcher = Launcher(loop, inheritance.doors)
+        router = Router(config, loop=loop, launch=self._launcher.launch, log=log)
+        self._context = Context(
+            config,
+            # Unlike that of any worker before, on this machine and since it was booted.
+            name=f"{os.getpid():x}-{time.monotonic_ns() >> 20:x}",
+            loop=loop,
+            respond=router.respond,
+            access_log=self._access_log,
+            log=log,
+        )
+        self._acceptors = [
+            Acceptor(
+                loop,
+                listener,
+                on_connection=self._open_connection,
+                on_shortage=self._meet_shortage,
+            )
+            for listener in inheritance.listeners
+        ]
+        self._connection_ids = 0
+        self._drain_until = FOREVER
+        self._paused_until = loop.now
+        self._signal_fd = _receive_signals(inheritance.error_log)
+        loop.watch(self._signal_fd, self._take_signals)
+        loop.watch(inheritance.lifeline, self._lose_master)
+        loop.watch(inheritance.control.fileno(), self._take_message)
+
+    def run(self) -> None:
+        """Serve until drained, or told to stop."""
+        slot = self._inheritance.slot
+        self._turn(0.0)
+        slot.set(Cell.STATE, SlotState.READY)
+        os.write(self._inheritance.bell, (1).to_bytes(8, sys.byteorder))
+        while not self._is_done():
+            self._turn(_LONGEST_TURN)
+        self._access_log.flush()
+
+    def _turn(self, longest: float) -> None:
+        loop, context, slot = self._loop, self._context, self._inheritance.slot
+        self._tend_acceptors()
+        loop.turn(self._access_log.patience(loop.now, longest))
+        context.set_time(time.time())
+        context.publish(slot)
+        slot.beat()
+        self._access_log.flush_when_due(loop.now)
+
+    def _is_done(self) -> bool:
+        if self._drain_until == FOREVER:
+            return False
+        if self._loop.now >= self._drain_until:
+            return True
+        return not self._context.connections and not self._launcher.is_busy
+
+    # Connections
+
+    def _open_connection(
+        self, connected: socket.socket, client: Endpoint, server: Endpoint
+    ) -> None:
+        self._connection_ids += 1
+        connection = Connection(
+            self._context, connected, id=self._connection_ids, client=client, server=server
+        )
+        self._loop.start(connection.serve())
+
+    def _tend_acceptors(self) -> None:
+        """Accept, or leave it for now: when we drain, have all that we may have, or too little."""
+        if self._drain_until != FOREVER:
+            return
+        full = len(self._context.connections) >= self._context.limits.connections
+        for acceptor in self._acceptors:
+            if full or self._loop.now < self._paused_until:
+                acceptor.pause()
+            else:
+                acceptor.resume()
+
+    def _meet_shortage(self, error: OSError) -> None:
+        self._log.error("cannot accept connections: %s", describe(error))
+        self._paused_until = self._loop.now + _SHORTAGE_PAUSE
+
+    # What the master says, and what is said in its name
+
+    def _take_signals(self, _events: int) -> None:
+        for number in signals.read(self._signal_fd):
+            match number:
+                case signal.SIGQUIT:
+                    self._drain_until = self._loop.now
+                case signal.SIGTERM:
+                    self._drain(_RETIRE_GRACE)
+                case signal.SIGHUP:
+                    self._drain(FOREVER)
+
+    def _lose_master(self, _events: int) -> None:
+        """Nobody is left who would replace us, so others must be able to: free the listeners."""
+        self._loop.unwatch(self._inheritance.lifeline)
+        self._log.error("the master is gone: draining")
+        self._drain(_RETIRE_GRACE)
+
+    def _drain(self, patience: float) -> None:
+        """Accept no more, answer what is asked, and let idle clients go after `patience`."""
+        if self._drain_until == FOREVER:
+            self._inheritance.slot.set(Cell.STATE, SlotState.DRAINING)
+            self._drain_until = self._loop.now + self._inheritance.config.timeouts.graceful
+            for acceptor in self._acceptors:
+                acceptor.close()
+            self._context.draining = True
+        for connection in self._context.connections:
+            connection.retire(patience)
+
+    def _take_message(self, _events: int) -> None:
+        control = self._inheritance.control
+        try:
+            message, fds = channel.receive(control)
+        except (OSError, channel.ChannelError):
+            return
+        if not message:  # the master is gone, which the lifeline says, too
+            self._loop.unwatch(control.fileno())
+        elif message == REOPEN and len(fds) == 2:
+            self._access_log.flush()
+            access, error = fds
+            os.dup2(access, self._access_log.fd, inheritable=False)
+            os.dup2(error, self._inheritance.error_log, inheritable=False)
+        channel.close_all(fds)
+
+    def _report(self, error: Exception) -> None:
+        self._log.error("a task failed", exc_info=error)
+
+
+def _receive_signals(error_log: int) -> int:
+    """Block and receive our signals, ignore the master's, and leave the rest as they are born."""
+    for number in _MASTERS:
+        signal.signal(number, signal.SIG_IGN)
+    fd = signals.receive(_OURS)
+    signal.pthread_sigmask(signal.SIG_SETMASK, _OURS)
+    faulthandler.enable(error_log)
+    return fd
