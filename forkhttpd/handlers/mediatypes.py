@@ -1,0 +1,131 @@
+"""What the name of a file says of its content.
+
+The types of the web come first, from a table of ours: they have to be right on every machine, and
+some system tables are wrong or old about them (`.js`, `.mjs`, `.woff2`).  The system's table
+(/etc/mime.types) knows the rest.  Only the last suffix counts: `page.html.gz` is an archive that
+somebody wants to have, not a page; nothing here makes a Content-Encoding.
+"""
+
+import mimetypes
+import os
+from collections.abc import Mapping
+from typing import Final
+
+UNKNOWN: Final = "application/octet-stream"
+
+_TEXT_PARAMETER: Final = "; charset=utf-8"
+
+# Suffix → type.  Text types get their charset in `MediaTypes`, JSON and XML carry it themselves.
+_WEB: Final[Mapping[str, str]] = {
+    # text
+    ".htm": "text/html",
+    ".html": "text/html",
+    ".xhtml": "application/xhtml+xml",
+    ".css": "text/css",
+    ".js": "text/javascript",  # RFC 9239
+    ".mjs": "text/javascript",
+    ".json": "application/json",
+    ".jsonld": "application/ld+json",
+    ".map": "application/json",
+    ".webmanifest": "application/manifest+json",
+    ".geojson": "application/geo+json",
+    ".xml": "application/xml",
+    ".xsl": "application/xml",
+    ".atom": "application/atom+xml",
+    ".rss": "application/rss+xml",
+    ".txt": "text/plain",
+    ".log": "text/plain",
+    ".conf": "text/plain",
+    ".diff": "text/plain",
+    ".patch": "text/plain",
+    ".toml": "application/toml",
+    ".yaml": "application/yaml",  # RFC 9512
+    ".yml": "application/yaml",
+    ".md": "text/markdown",  # RFC 7763
+    ".csv": "text/csv",
+    ".ics": "text/calendar",
+    ".vcf": "text/vcard",
+    ".vtt": "text/vtt",
+    # images
+    ".avif": "image/avif",
+    ".bmp": "image/bmp",
+    ".gif": "image/gif",
+    ".ico": "image/vnd.microsoft.icon",
+    ".jpeg": "image/jpeg",
+    ".jpg": "image/jpeg",
+    ".jxl": "image/jxl",
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
+    ".tif": "image/tiff",
+    ".tiff": "image/tiff",
+    ".webp": "image/webp",
+    # sound and film
+    ".aac": "audio/aac",
+    ".flac": "audio/flac",
+    ".m4a": "audio/mp4",
+    ".mid": "audio/midi",
+    ".mp3": "audio/mpeg",
+    ".oga": "audio/ogg",
+    ".ogg": "audio/ogg",
+    ".opus": "audio/ogg",
+    ".wav": "audio/wav",
+    ".weba": "audio/webm",
+    ".m3u8": "application/vnd.apple.mpegurl",
+    ".m4v": "video/mp4",
+    ".mkv": "video/matroska",
+    ".mov": "video/quicktime",
+    ".mp4": "video/mp4",
+    ".mpd": "application/dash+xml",
+    ".mpeg": "video/mpeg",
+    ".ogv": "video/ogg",
+    ".ts": "video/mp2t",
+    ".webm": "video/webm",
+    # fonts
+    ".otf": "font/otf",
+    ".ttf": "font/ttf",
+    ".woff": "font/woff",
+    ".woff2": "font/woff2",
+    # programs and archives
+    ".7z": "application/x-7z-compressed",
+    ".bz2": "application/x-bzip2",
+    ".deb": "application/vnd.debian.binary-package",
+    ".gz": "application/gzip",
+    ".pdf": "application/pdf",
+    ".rar": "application/vnd.rar",
+    ".tar": "application/x-tar",
+    ".tgz": "application/gzip",
+    ".wasm": "application/wasm",
+    ".xz": "application/x-xz",
+    ".zip": "application/zip",
+    ".zst": "application/zstd",
+}
+
+
+class MediaTypes:
+    """A complete table, read once; `of` does not touch the machine.
+
+    `more` maps suffixes, with their dot and in lower case, to types and goes before all else.
+    """
+
+    __slots__ = ("_types",)
+
+    def __init__(self, more: Mapping[str, str] | None = None) -> None:
+        types = {**_system_types(), **_WEB, **(more or {})}
+        self._types = {suffix: _with_charset(name) for suffix, name in types.items()}
+
+    def of(self, file_name: str) -> str:
+        """Return the value of Content-Type for a file of this name; `UNKNOWN` without a guess."""
+        _, dot, suffix = file_name.rpartition(".")
+        return self._types.get(f".{suffix.lower()}", UNKNOWN) if dot else UNKNOWN
+
+
+def _system_types() -> dict[str, str]:
+    tables = tuple(filter(os.path.isfile, mimetypes.knownfiles))
+    return mimetypes.MimeTypes(tables).types_map[True]
+
+
+def _with_charset(media_type: str) -> str:
+    """Text is UTF-8 here: without a word, a browser would guess by the reader's country."""
+    if media_type.startswith("text/") and "charset" not in media_type:
+        return media_type + _TEXT_PARAMETER
+    return media_type

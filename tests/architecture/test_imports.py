@@ -1,0 +1,367 @@
+"""The drawing of the package, kept by a machine: who may import whom, and how large things get.
+
+Every import statement counts, wherever it stands.  The table is the whole rule: what is not in it
+is forbidden.  CONTRIBUTING.md explains it.
+"""
+
+import ast
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "forkhttpd"
+
+# part: what it may import of ours, besides itself.  Of several parts that fit a module the longest
+# name decides, on either side of the arrow.  "" is the package itself: its version, its place.
+MAY_IMPORT: dict[str, set[str]] = {
+    "": set(),
+    "__main__": {"cli", "errors"},
+    "cli": {
+        "",
+        "bundle",
+        "channel",
+        "config",
+        "errors",
+        "inheritance",
+        "log",
+        "master",
+        "privileges",
+        "scoreboard",
+        "signals",
+        "spawner",
+        "worker",
+    },
+    "errors": set(),
+    "channel": set(),
+    "scoreboard": set(),
+    "privileges": {"errors"},
+    "signals": {"errors"},
+    "config": {"errors"},
+    "log": {"config", "errors"},
+    "inheritance": {"channel", "config", "scoreboard"},
+    "bundle": {
+        "",
+        "channel",
+        "config",
+        "errors",
+        "inheritance",
+        "privileges",
+        "scoreboard",
+        "signals",
+    },
+    "http1": set(),
+    "loop": set(),
+    "spawner": {"channel", "scoreboard"},
+    "handlers": {"config", "http1"},
+    "handlers.cgi": {"config", "handlers.docroot", "http1", "loop"},
+    "worker": {
+        "channel",
+        "config",
+        "errors",
+        "http1",
+        "inheritance",
+        "log",
+        "loop",
+        "privileges",
+        "scoreboard",
+        "signals",
+    },
+    "master": {
+        "channel",
+        "config",
+        "errors",
+        "inheritance",
+        "log",
+        "privileges",
+        "scoreboard",
+        "signals",
+    },
+}
+# Single modules that may do more than their part.
+MAY_ALSO_IMPORT: dict[str, set[str]] = {
+    "worker.router": {"handlers", "handlers.cgi"},
+    "worker.launcher": {"spawner.protocol"},
+}
+# The spawner's bundle: runs alone, under whatever interpreter a pool names.
+BUNDLE = {"channel", "scoreboard", "spawner"}
+OLDEST_GRAMMAR = (3, 9)
+
+NEVER = {"asyncio", "concurrent", "multiprocessing", "threading", "_thread"}
+VAGUE = {"base", "common", "helper", "helpers", "manager", "misc", "tools", "util", "utils"}
+LONGEST_FILE = 350
+LONGEST_FUNCTION = 50
+
+
+@dataclass(frozen=True)
+class Import:
+    """One imported module.  `target` is dotted and absolute; `inside` names a function or ""."""
+
+    target: str
+    line: int
+    inside: str
+
+
+def name_of(file: Path) -> str:
+    """Return a module's dotted name below the package: "worker.router", "" for the package."""
+    parts = file.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {name_of(file): file for file in sorted(PACKAGE.rglob("*.py"))}
+
+
+@cache
+def tree(module: str) -> ast.Module:
+    return ast.parse(MODULES[module].read_text(), str(MODULES[module]))
+
+
+def imports(module: str) -> list[Import]:
+    return list(_imports(tree(module), ""))
+
+
+def _imports(node: ast.AST, inside: str) -> Iterator[Import]:
+    for child in ast.iter_child_nodes(node):
+        match child:
+            case ast.Import(names=names):
+                yield from (Import(alias.name, child.lineno, inside) for alias in names)
+            case ast.ImportFrom(module=source, names=names, level=level):
+                base = "." * level + (source or "")
+                yield from (_one(base, alias.name, child.lineno, inside) for alias in names)
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                yield from _imports(child, name)
+            case _:
+                yield from _imports(child, inside)
+
+
+def _one(base: str, name: str, line: int, inside: str) -> Import:
+    """Tell `from package import module` from `from module import name`."""
+    whole = f"{base}.{name}"
+    is_module = whole.removeprefix("forkhttpd.") in MODULES
+    return Import(whole if is_module else base, line, inside)
+
+
+def ours(module: str) -> Iterator[tuple[str, int]]:
+    """Yield the modules of the package that a module imports, by their short names."""
+    for found in imports(module):
+        head, _, rest = found.target.partition(".")
+        if head == "forkhttpd":
+            yield rest, found.line
+
+
+def foreign(module: str) -> Iterator[tuple[str, int]]:
+    """Yield the top-level names of everything else that a module imports."""
+    for found in imports(module):
+        head = found.target.partition(".")[0]
+        if head != "forkhttpd":
+            yield head, found.line
+
+
+def belongs(module: str, part: str) -> bool:
+    return module == part or (part != "" and module.startswith(part + "."))
+
+
+def part_of(module: str) -> str:
+    """Return the part of the table that a module belongs to: the longest that fits."""
+    fitting = [part for part in MAY_IMPORT if belongs(module, part)]
+    assert fitting, f"forkhttpd.{module} is in no part of the table"
+    return max(fitting, key=len)
+
+
+def may_import(module: str, target: str) -> bool:
+    here, there = part_of(module), part_of(target)
+    allowed = MAY_IMPORT[here] | MAY_ALSO_IMPORT.get(module, set())
+    return here == there or there in allowed or any(target == name for name in allowed)
+
+
+def where(module: str, line: int) -> str:
+    return f"{MODULES[module].relative_to(ROOT)}:{line}"
+
+
+def fail_for_each(problems: list[str]) -> None:
+    assert not problems, "\n" + "\n".join(dict.fromkeys(problems))
+
+
+def test_every_import_is_in_the_table() -> None:
+    fail_for_each(
+        [
+            f"{where(module, line)}: {part_of(module) or 'forkhttpd'} must not import {target}"
+            for module in MODULES
+            for target, line in ours(module)
+            if not may_import(module, target)
+        ]
+    )
+
+
+def test_router_alone_names_handlers_and_launcher_alone_the_spawners_protocol() -> None:
+    doors = {"handlers": "worker.router", "spawner.protocol": "worker.launcher"}
+    fail_for_each(
+        [
+            f"{where(module, line)}: only {door} names {part}"
+            for part, door in doors.items()
+            for module in MODULES
+            for target, line in ours(module)
+            if belongs(target, part) and module != door and part_of(module) == "worker"
+        ]
+    )
+
+
+def test_the_table_names_only_what_there_is() -> None:
+    named = {*MAY_IMPORT, *MAY_ALSO_IMPORT}.union(*MAY_IMPORT.values(), *MAY_ALSO_IMPORT.values())
+    assert not named - set(MODULES)
+
+
+def test_no_import_cycles() -> None:
+    graph = {module: {target for target, _ in ours(module)} for module in MODULES}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" → ".join(error.args[1]))
+
+
+def test_no_relative_imports() -> None:
+    fail_for_each(
+        [
+            f"{where(module, found.line)}: write the whole name"
+            for module in MODULES
+            for found in imports(module)
+            if found.target.startswith(".")
+        ]
+    )
+
+
+def test_no_imports_inside_functions() -> None:
+    fail_for_each(
+        [
+            f"{where(module, found.line)}: {found.inside} imports {found.target} when it is called"
+            for module in MODULES
+            for found in imports(module)
+            if found.inside
+        ]
+    )
+
+
+def test_no_event_loop_and_no_threads_of_others() -> None:
+    fail_for_each(
+        [
+            f"{where(module, line)}: {name}"
+            for module in MODULES
+            for name, line in foreign(module)
+            if name in NEVER
+        ]
+    )
+
+
+def bundled() -> list[str]:
+    return [module for module in MODULES if part_of(module) in BUNDLE]
+
+
+def test_the_spawners_bundle_imports_the_standard_library_alone() -> None:
+    fail_for_each(
+        [
+            f"{where(module, line)}: {name} is not in the standard library"
+            for module in bundled()
+            for name, line in foreign(module)
+            if name not in sys.stdlib_module_names
+        ]
+    )
+
+
+def test_the_spawners_bundle_keeps_to_the_grammar_of_python_3_9() -> None:
+    for module in bundled():
+        ast.parse(MODULES[module].read_text(), module, feature_version=OLDEST_GRAMMAR)
+
+
+def test_the_spawners_bundle_writes_no_union_with_a_bar() -> None:
+    """`int | None` parses under 3.9 and raises TypeError there, where the annotation is made."""
+    fail_for_each(
+        [
+            f"{where(module, annotation.lineno)}: write Optional or Union"
+            for module in bundled()
+            for annotation in annotations(tree(module))
+            if any(isinstance(node, ast.BitOr) for node in ast.walk(annotation))
+        ]
+    )
+
+
+def annotations(module: ast.Module) -> Iterator[ast.expr]:
+    for node in ast.walk(module):
+        match node:
+            case ast.arg(annotation=ast.expr() as annotation):
+                yield annotation
+            case ast.AnnAssign(annotation=annotation):
+                yield annotation
+            case ast.FunctionDef(returns=ast.expr() as annotation):
+                yield annotation
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_compiles_without_a_warning(module: str) -> None:
+    # pytest runs with -W error: a SyntaxWarning of the compiler fails this.
+    compile(MODULES[module].read_text(), str(MODULES[module]), "exec", dont_inherit=True)
+
+
+def test_no_file_is_too_long() -> None:
+    lengths = {file: len(file.read_text().splitlines()) for file in MODULES.values()}
+    fail_for_each(
+        [
+            f"{file.relative_to(ROOT)}: {length} lines, at most {LONGEST_FILE}"
+            for file, length in lengths.items()
+            if length > LONGEST_FILE
+        ]
+    )
+
+
+def test_no_function_is_too_long() -> None:
+    fail_for_each(
+        [
+            f"{where(module, node.lineno)}: {node.name} has {length} lines"
+            for module in MODULES
+            for node in ast.walk(tree(module))
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+            and (length := (node.end_lineno or node.lineno) - node.lineno + 1) > LONGEST_FUNCTION
+        ]
+    )
+
+
+def test_every_module_says_first_what_it_is_for() -> None:
+    fail_for_each([f"{module}: no docstring" for module in MODULES if not docstring(module)])
+
+
+def docstring(module: str) -> str | None:
+    return ast.get_docstring(tree(module))
+
+
+def test_every_file_is_named_by_a_noun_that_says_something() -> None:
+    parts = {part for module in MODULES for part in module.split(".")}
+    assert not parts & VAGUE
+
+
+# What the project is made of; generated and hidden directories stay out.
+TEXTS = ("forkhttpd", "tests", "scripts", "etc", "systemd", ".ci")
+SOMEBODYS_MACHINE = ("/" + "home/", "/" + "Users/", str(ROOT) + "/")
+
+
+def project_files() -> Iterator[Path]:
+    yield from (file for file in ROOT.glob("*.*") if file.is_file())
+    for directory in TEXTS:
+        files = (ROOT / directory).rglob("*")
+        yield from (file for file in files if file.is_file() and "__pycache__" not in file.parts)
+
+
+def test_no_file_names_a_place_on_somebodys_machine() -> None:
+    # A checkout right below / proves nothing: /app/ may well be the path of a mount.
+    places = SOMEBODYS_MACHINE if len(ROOT.parts) > 2 else SOMEBODYS_MACHINE[:2]
+    fail_for_each(
+        [
+            f"{file.relative_to(ROOT)}: {place}"
+            for file in project_files()
+            for place in places
+            if place.encode() in file.read_bytes()
+        ]
+    )

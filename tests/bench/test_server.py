@@ -1,0 +1,78 @@
+"""The peers' configurations fit together: every word is known, every file is used."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+from pydantic import TypeAdapter
+
+from forkhttpd.config.tables import Config
+from scripts.benchmark.server import Server, fill_in, servers
+
+_WORDS = {
+    "PORT": "8001",
+    "DOCROOT": "/srv/www",
+    "CGI": "/srv/cgi-bin",
+    "STATE": "/srv/state",
+    "USER": "www-data",
+    "GROUP": "www-data",
+    "CONFIG": "/srv/state/server.conf",
+}
+_configured = [known for known in servers() if known.configuration]
+
+
+def _configuration(server: Server) -> str:
+    assert server.configuration is not None
+    return fill_in(server.configuration.read_text(), _WORDS)
+
+
+@pytest.mark.parametrize("server", _configured, ids=lambda server: server.name)
+def test_every_server_listens_on_loopback_and_logs_into_its_own_directory(server: Server) -> None:
+    text = _configuration(server)
+    assert "127.0.0.1" in text
+    assert "8001" in text
+    assert "/srv/state/access.log" in text
+    assert "www-data" in text
+
+
+@pytest.mark.parametrize("server", servers(), ids=lambda server: server.name)
+def test_the_words_of_every_command_line_are_known(server: Server) -> None:
+    filled = [fill_in(argument, _WORDS) for argument in server.arguments]
+    assert not any("@" in argument for argument in filled)
+
+
+def test_a_word_that_is_not_known_is_an_error() -> None:
+    assert fill_in("user@example.org @PORT@", _WORDS) == "user@example.org 8001"
+    with pytest.raises(KeyError):
+        fill_in("listen @PROT@", _WORDS)
+
+
+def test_no_configuration_lies_there_unused() -> None:
+    used = {known.configuration for known in _configured}
+    assert used == set((Path(__file__).parents[2] / "scripts" / "peers").iterdir())
+
+
+def test_our_own_configuration_is_valid_and_matches_the_peers() -> None:
+    ours = _configuration(_configured[0])
+    config = TypeAdapter(Config).validate_python(
+        tomllib.loads(ours), context={"directory": Path("/srv")}
+    )
+    assert config.workers == 2
+    assert config.log.format == "combined"
+    assert [mount.path for mount in config.site[0].mount] == ["/", "/cgi-bin/"]
+
+
+def test_a_server_that_is_not_installed_says_what_brings_it(tmp_path: Path) -> None:
+    server = Server(
+        name="x",
+        package="apt-get install x",
+        program=tmp_path / "x",
+        arguments=(),
+        abilities=frozenset(),
+    )
+    assert (
+        server.missing()
+        == f"{tmp_path / 'x'} is not there, or not for us; apt-get install x brings it"
+    )
+    server.program.touch()
+    assert server.missing() is None

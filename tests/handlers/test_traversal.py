@@ -1,0 +1,194 @@
+"""S1: a corpus of spellings that try to leave the docroot, through target and handler.
+
+The corpus is every combination of a way to write "..", a way to write "/", a place to start from
+and a file to reach.  A part of it does leave a directory in a server that decodes and joins; that
+is checked first, so that the corpus is known to be one.
+"""
+
+import itertools
+import os
+import signal
+import time
+from pathlib import Path
+from urllib.parse import unquote_to_bytes
+
+import pytest
+
+from forkhttpd.handlers.docroot import Docroot, Opener
+from forkhttpd.http1.errors import HTTPError
+from tests.handlers.driver import DEADLINE, Serve, ask, content_of, field, open_fds
+
+DOTS = (
+    "..",
+    "%2e%2e",
+    "%2E.",
+    ".%2e",
+    "%252e%252e",
+    "%c0%ae%c0%ae",
+    "%e0%80%ae.",
+    "..;",
+    "...",
+    "..%00",
+    "%u002e%u002e",
+    "..%20",
+)
+SLASHES = ("/", "//", "%2f", "%2F", "%252f", "\\", "%5c", "%c0%af", "/./", "/;/")
+STARTS = ("/", "//", "/dir/", "/dir/link/", "/cgi-bin/", "/%2e/", "/missing/", "http://localhost/")
+GOALS = ("outside/secret.txt", "etc/passwd")
+DEPTHS = (1, 2, 3, 12)
+
+CORPUS = sorted(
+    start + (dots + slash) * depth + goal.replace("/", slash)
+    for dots, slash, start, goal, depth in itertools.product(DOTS, SLASHES, STARTS, GOALS, DEPTHS)
+)
+
+FORBIDDEN = (b"SECRET", b"root:")
+
+
+@pytest.fixture
+def site(root: Path) -> Path:
+    """A docroot with directories to go down before going up, and links that lead out."""
+    (root / "dir/inner").mkdir(parents=True)
+    (root / "cgi-bin").mkdir()
+    (root / "dir/link").symlink_to("inner")
+    (root / "index.html").write_text("index")
+    (root / "out").symlink_to("..")
+    (root / "top").symlink_to("/")
+    (root / "dir/secret").symlink_to("../../outside/secret.txt")
+    return root
+
+
+def leaves(root: Path, raw: str) -> bool:
+    """Whether a server that decodes once and joins would hand out what it must not."""
+    path = os.fsencode(root) + b"/" + unquote_to_bytes(raw.removeprefix("http://localhost"))
+    try:
+        with open(path, "rb") as file:
+            return file.read(6).startswith(FORBIDDEN)
+    except (OSError, ValueError):
+        return False
+
+
+def test_S1_the_corpus_is_one(site: Path) -> None:
+    assert len(set(CORPUS)) > 500
+    assert sum(leaves(site, raw) for raw in CORPUS) > 200
+
+
+def test_S1_no_spelling_leads_out(site: Path, serve: Serve) -> None:
+    static = serve(directory=site, listing=True)
+    before = open_fds()
+    for raw in CORPUS:
+        try:
+            response = ask(static, raw)
+        except HTTPError as error:
+            assert error.status in (400, 403, 404), raw  # noqa: PT017 - an answer is fine, too
+            continue
+        assert response.status == 301, raw  # no file of the corpus is inside
+        assert (field(response, "Location") or "").startswith("/"), raw
+        content_of(response)
+    assert open_fds() == before
+
+
+def test_S1_no_decoded_path_leads_out_of_the_docroot_itself(site: Path, opener: Opener) -> None:
+    """The second wall: what a path would do if the target had let it through."""
+    docroot = Docroot(site, opener=opener)
+    for raw in CORPUS:
+        decoded = unquote_to_bytes(raw.removeprefix("http://localhost"))
+        with pytest.raises(HTTPError) as caught:
+            os.close(docroot.open(decoded.decode("utf-8", "surrogateescape")))
+        assert caught.value.status == 404, raw
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "/out",
+        "/out/",
+        "/out/outside/secret.txt",
+        "/out/www/index.html",
+        "/top/etc/passwd",
+        "/top/",
+        "/dir/secret",
+        "/dir/link/../secret",
+        "/dir/%73ecret",
+    ],
+)
+def test_S1_no_link_leads_out(site: Path, serve: Serve, raw: str) -> None:
+    with pytest.raises(HTTPError) as caught:
+        ask(serve(directory=site, listing=True), raw)
+    assert caught.value.status == 404
+
+
+def test_S1_no_swapped_link_leads_out(site: Path, serve: Serve) -> None:
+    """A link that turns to the outside and back, between all requests and within one cache."""
+    static = serve(directory=site, clock=lambda: 2.0**33)
+    (site / "good").write_text("good")
+    turns = [(site / "turn", "good"), (site / "turn", "../outside/secret.txt")]
+    for link, target in turns * 200:
+        new = site / "new"
+        new.symlink_to(target)
+        new.rename(link)
+        try:
+            content = content_of(ask(static, "/turn"))
+        except HTTPError as error:
+            assert target != "good"
+            assert error.status == 404  # noqa: PT017 - which of both it is, is the question
+        else:
+            assert (target, content) == ("good", b"good")
+
+
+def swap_for_ever(root: Path) -> None:
+    """Make `turn` a file and a link to the outside, in turns, and `way` a directory and a link."""
+    fast = os.open(root, os.O_PATH | os.O_DIRECTORY)
+    os.mkdir("held", dir_fd=fast)
+    os.close(os.open("held/secret.txt", os.O_CREAT | os.O_WRONLY, dir_fd=fast))
+    while True:
+        os.close(os.open("new", os.O_CREAT | os.O_WRONLY, dir_fd=fast))
+        os.rename("new", "turn", src_dir_fd=fast, dst_dir_fd=fast)
+        os.rename("held", "way", src_dir_fd=fast, dst_dir_fd=fast)
+        os.symlink("../outside/secret.txt", "new", dir_fd=fast)
+        os.rename("new", "turn", src_dir_fd=fast, dst_dir_fd=fast)
+        os.rename("way", "held", src_dir_fd=fast, dst_dir_fd=fast)
+        os.symlink("../outside", "way", dir_fd=fast)
+        os.unlink("way", dir_fd=fast)
+
+
+def test_S1_no_link_that_is_swapped_while_opening_leads_out(root: Path, opener: Opener) -> None:
+    docroot = Docroot(root, opener=opener)
+    pid = os.fork()
+    if pid == 0:
+        try:
+            swap_for_ever(root)
+        finally:
+            os._exit(1)
+    found = {"opened": 0, "refused": 0}
+    try:
+        deadline = time.monotonic() + DEADLINE
+        while min(found.values()) < 3000 and time.monotonic() < deadline:
+            for path in ("/turn", "/way/secret.txt"):
+                try:
+                    fd = docroot.open(path)
+                except HTTPError:
+                    found["refused"] += 1
+                    continue
+                found["opened"] += 1
+                content = os.read(fd, 10)
+                os.close(fd)
+                assert content == b""  # the inside ones are empty
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+    assert min(found.values()) >= 100, found
+
+
+def test_S3_merged_slashes_mean_the_same_file(site: Path, serve: Serve) -> None:
+    (site / "dir/inner/page.txt").write_text("page")
+    static = serve(directory=site)
+    for raw in (
+        "/dir/inner/page.txt",
+        "//dir//inner///page.txt",
+        "/dir/./inner/page.txt",
+        "/dir/inner/../inner/page.txt",
+        "/%64ir/inner/page%2Etxt",
+        "/dir/link/page.txt",
+    ):
+        assert content_of(ask(static, raw)) == b"page", raw
