@@ -1,6 +1,24 @@
-"""The configuration: typed, frozen, complete and checked before anything is bound."""
+"""The configuration: typed, frozen, complete and checked before anything is bound.
 
+    read (source) → parse (load): wording, conflicts → check → dump
+    a file's text   a Config, or every problem of it   the machine   TOML again
+
+`tables` says what there is, `values` and `names` how it is spelled, `lines` where it stands.
+"""
+
+from forkhttpd.config.load import load
 from forkhttpd.config.tables import Config, Limits, Listen, Log, Mount, Pool, Site, Timeouts
 from forkhttpd.config.values import Address
 
-__all__ = ["Address", "Config", "Limits", "Listen", "Log", "Mount", "Pool", "Site", "Timeouts"]
+__all__ = [
+    "Address",
+    "Config",
+    "Limits",
+    "Listen",
+    "Log",
+    "Mount",
+    "Pool",
+    "Site",
+    "Timeouts",
+    "load",
+]

@@ -1,4 +1,4 @@
-"""The short types of the configuration: durations, sizes, addresses, paths.
+"""The short types of the configuration: durations, sizes, numbers, addresses, paths.
 
 Each is read from the text that a person writes and raises ValueError with the words that the
 person needs: what is wrong and what would be right.  `forkhttpd.config.load` adds file, line and
@@ -8,41 +8,76 @@ key.
 import ipaddress
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, PlainSerializer, ValidationInfo
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    Strict,
+    ValidationInfo,
+)
 
 _DURATION_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _SIZE_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _UNIX_PATH_LIMIT = 107  # sun_path is 108 bytes with its NUL, unix(7)
 
+# Bounds that no one needs to pass, so that no sum of deadlines and no argument of a system call
+# overflows: epoll_wait counts milliseconds in an int, listen(2) takes an int.
+_LONGEST = 365 * 86400.0
+_LARGEST = 1 << 60
+_MOST = (1 << 31) - 1
+_WORKERS = 200  # two generations of them, and the spawners, have a slot in the scoreboard
+
+LOG_WORDS = ("stdout", "stderr", "off")
+
 
 def parse_duration(text: object) -> float:
     """Return seconds: "30s", "500ms", "5m", "1h", "2d"."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", text) if isinstance(text, str) else None
+    pattern = r"([0-9]{1,12}(?:\.[0-9]{1,12})?)(ms|s|m|h|d)"
+    match = re.fullmatch(pattern, text) if isinstance(text, str) else None
     if match is None:
         raise ValueError('not a duration; write a number and its unit, as in "30s" or "5m"')
-    return float(match[1]) * _DURATION_UNITS[match[2]]
+    seconds = float(match[1]) * _DURATION_UNITS[match[2]]
+    if seconds > _LONGEST:
+        raise ValueError('too long; write at most "365d"')
+    return seconds
+
+
+def _positive(seconds: float) -> float:
+    if seconds <= 0:
+        raise ValueError('no time at all; write a duration longer than "0s", as in "30s"')
+    return seconds
 
 
 def format_duration(seconds: float) -> str:
-    """Return the shortest text that reads back as `seconds`."""
+    """Return a short text that reads back as `seconds`."""
     for unit in ("d", "h", "m", "s"):
         count = seconds / _DURATION_UNITS[unit]
         if count >= 1 and count.is_integer():
             return f"{int(count)}{unit}"
-    return f"{seconds * 1000:g}ms" if seconds else "0s"
+    if not seconds:
+        return "0s"
+    milliseconds = f"{seconds * 1000:g}ms"
+    if "e" not in milliseconds and parse_duration(milliseconds) == seconds:
+        return milliseconds
+    return f"{Decimal(repr(seconds)):f}s"
 
 
 def parse_size(text: object) -> int:
     """Return bytes: "8M", "64K", "512" or a bare number."""
-    if isinstance(text, int) and not isinstance(text, bool) and text >= 0:
-        return text
-    match = re.fullmatch(r"(\d+)([KMGT]?)", text) if isinstance(text, str) else None
-    if match is None:
+    size = text if isinstance(text, int) and not isinstance(text, bool) else None
+    match = re.fullmatch(r"([0-9]{1,24})([KMGT]?)", text) if isinstance(text, str) else None
+    if match:
+        size = int(match[1]) * _SIZE_UNITS[match[2]]
+    if size is None or size < 0:
         raise ValueError('not a size; write bytes or a number with K, M, G or T, as in "8M"')
-    return int(match[1]) * _SIZE_UNITS[match[2]]
+    if size > _LARGEST:
+        raise ValueError(f'too large; write at most "{format_size(_LARGEST)}"')
+    return size
 
 
 def format_size(size: int) -> str:
@@ -51,6 +86,15 @@ def format_size(size: int) -> str:
         if size and size % _SIZE_UNITS[unit] == 0:
             return f"{size // _SIZE_UNITS[unit]}{unit}"
     return str(size)
+
+
+def parse_workers(value: object) -> object:
+    """Return a number of workers, or "auto"."""
+    if value == "auto":
+        return value
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _WORKERS:
+        return value
+    raise ValueError(f'not a number of workers; write "auto" or a number from 1 to {_WORKERS}')
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +159,8 @@ def _ip_address(host: str, port: int) -> Address:
 def _unix_path(name: str, info: ValidationInfo) -> str:
     path = name if name.startswith("@") else str(resolve_path(name, info))
     if not name or len(path.encode()) > _UNIX_PATH_LIMIT:
-        raise ValueError(f"a Unix socket's path has 1 to {_UNIX_PATH_LIMIT} bytes")
+        limit = f"1 to {_UNIX_PATH_LIMIT} bytes"
+        raise ValueError(f'not a socket\'s path, {limit}; write one like "unix:/run/x.sock"')
     return path
 
 
@@ -133,21 +178,49 @@ def resolve_path(text: object, info: ValidationInfo) -> Path | None:
     if isinstance(text, Path) or text is None:
         return text
     if not isinstance(text, str) or "\0" in text:
-        raise ValueError("not a path")
+        raise ValueError('not a path; write it in quotes, as in "/srv/www"')
+    if text.startswith("~"):
+        raise ValueError('"~" stands for nobody here; write the whole path, or "./~" for the name')
     if not text:
         return None
     return Path(info.context["directory"], text) if info.context else Path(text)
 
 
-def _required(path: Path | None) -> Path:
-    if path is None:
-        raise ValueError("no path given")
-    return path
+def resolve_program(text: object, info: ValidationInfo) -> object:
+    """Return a program's name, to be looked up in a search path, or its absolute path."""
+    if isinstance(text, str) and "/" in text:
+        return str(resolve_path(text, info))
+    if text == "" or (isinstance(text, str) and "\0" in text):
+        raise ValueError('not a program; write a name or a path, as in "python3"')
+    return text
 
 
+def resolve_log(text: object, info: ValidationInfo) -> object:
+    """Return one of LOG_WORDS, or a log file's absolute path.
+
+    A lone word that is none of them is more likely a slip ("none", "syslog") than a file beside
+    the configuration, so such a file is written "./none".
+    """
+    if text in LOG_WORDS or isinstance(text, Path):
+        return text
+    words = ", ".join(f'"{word}"' for word in LOG_WORDS)
+    if not isinstance(text, str) or not text:
+        raise ValueError(f"not a log; write {words} or a file's path")
+    if "/" not in text and "." not in text:
+        raise ValueError(f'none of {words}; write one of them, or "./{text}" for that file')
+    return resolve_path(text, info)
+
+
+Flag = Annotated[bool, Strict()]
+Number = Annotated[int, Strict(), Field(ge=0, le=_MOST)]
+Count = Annotated[int, Strict(), Field(ge=1, le=_MOST)]
+Workers = Annotated[int | Literal["auto"], BeforeValidator(parse_workers)]
+# How long something may take: "0s" is "not at all".
 Duration = Annotated[
     float, BeforeValidator(parse_duration), PlainSerializer(format_duration, return_type=str)
 ]
+# A deadline for something that needs time.
+PositiveDuration = Annotated[Duration, AfterValidator(_positive)]
 Size = Annotated[int, BeforeValidator(parse_size), PlainSerializer(format_size, return_type=str)]
 ListenAddress = Annotated[
     Address, BeforeValidator(parse_address), PlainSerializer(str, return_type=str)
@@ -157,9 +230,9 @@ OptionalPath = Annotated[
     BeforeValidator(resolve_path),
     PlainSerializer(lambda path: str(path or ""), return_type=str),
 ]
-RequiredPath = Annotated[
-    Path,
-    BeforeValidator(resolve_path),
-    AfterValidator(_required),
+Program = Annotated[str, BeforeValidator(resolve_program)]
+LogFile = Annotated[
+    Literal["stdout", "stderr", "off"] | Path,
+    BeforeValidator(resolve_log),
     PlainSerializer(str, return_type=str),
 ]

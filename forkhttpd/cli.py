@@ -1,0 +1,220 @@
+"""The command: reads the arguments, and joins master, worker and spawner.
+
+This is the composition root, the one place that knows all three.  What the operator gets to read
+goes to standard error, what was asked for to standard output, and the exit code says whose turn
+it is (`forkhttpd.errors.ExitCode`).
+"""
+
+import argparse
+import logging
+import os
+import signal
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from forkhttpd import __version__
+from forkhttpd.bundle import exec_spawner
+from forkhttpd.config import Config
+from forkhttpd.config.check import Report, check
+from forkhttpd.config.dump import dump
+from forkhttpd.config.load import parse
+from forkhttpd.config.source import read
+from forkhttpd.errors import ConfigError, ExitCode, StartupError, describe
+from forkhttpd.inheritance import Role
+from forkhttpd.master.master import run
+from forkhttpd.master.pidfile import holder
+from forkhttpd.worker.worker import run_worker
+
+_PROGRAMS = {Role.WORKER: run_worker, Role.SPAWNER: exec_spawner}
+
+_SIGNALS = {
+    "reload": signal.SIGHUP,
+    "stop": signal.SIGTERM,
+    "quit": signal.SIGQUIT,
+    "reopen": signal.SIGUSR1,
+}
+
+_USAGE = "forkhttpd -c FILE [-t | -T | -s SIGNAL | --daemon] [--allow-root]"
+
+_DESCRIPTION = "Serve static files and CGI programs, as FILE says."
+
+_EPILOG = """\
+examples:
+  forkhttpd -c etc/forkhttpd.conf              serve until ^C
+  forkhttpd -c /etc/forkhttpd.conf -t          is this file right?
+  forkhttpd -c /etc/forkhttpd.conf -T          what is in force?
+  forkhttpd -c /etc/forkhttpd.conf --daemon    serve in the background
+  forkhttpd -c /etc/forkhttpd.conf -s reload   take up the changed file
+
+signals of the master, whose number is in pid_file:
+  HUP         reload the configuration; a wrong one changes nothing
+  TERM        stop when running requests are done, or timeouts.graceful is up
+  INT, QUIT   stop now
+  USR1        reopen the logs, after a rotation
+  TTIN, TTOU  one worker more, one worker less
+
+exit codes:
+  0   asked to stop, or done         70  a bug of forkhttpd
+  64  the command line is wrong      71  the system failed
+  69  an address or the PID file     78  the configuration is wrong
+      is taken, or nothing runs
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Do what the arguments say and return the exit code."""
+    try:
+        arguments = _parse(argv)
+    except SystemExit as leaving:  # argparse has its own idea of exit codes: 2 for usage
+        return ExitCode.USAGE if leaving.code else ExitCode.STOPPED
+    try:
+        return _perform(arguments)
+    except StartupError as error:
+        _say(str(error).splitlines())
+        return error.exit_code
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Return the arguments.  Raises SystemExit, with whatever is to say said."""
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    if arguments == parser.parse_args([]):
+        parser.print_help(sys.stderr)
+        raise SystemExit(ExitCode.USAGE)
+    if arguments.config is None:
+        parser.error("which configuration? add -c FILE")
+    return arguments
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="forkhttpd",
+        usage=_USAGE,
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        add_help=False,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("-c", dest="config", metavar="FILE", type=Path, help="the configuration; alone: run it")
+    add_one = parser.add_mutually_exclusive_group().add_argument
+    add_one("-t", dest="test", action="store_true", help="test it: print every problem and warning")
+    add_one("-T", dest="dump", action="store_true", help="print the whole effective configuration")
+    add_one(
+        "-s",
+        dest="signal",
+        choices=_SIGNALS,
+        metavar="SIGNAL",
+        help="signal the running master: reload, stop, quit (at once) or reopen (the logs)",
+    )
+    add_one("--daemon", action="store_true", help="run in the background, once it serves")
+    add("--allow-root", action="store_true", help="let root serve, on loopback addresses only")
+    add("--version", action="version", version=f"forkhttpd {__version__}", help="print the version")
+    add("--help", "-h", action="help", help="print this")
+    return parser
+
+
+def _perform(arguments: argparse.Namespace) -> int:
+    file: Path = arguments.config
+    if arguments.test:
+        return _test(file, allow_root=arguments.allow_root)
+    if arguments.dump:
+        return _print(dump(parse(read(file)), comments=True))
+    if arguments.signal:
+        return _signal(file, arguments.signal)
+    return _run(file, allow_root=arguments.allow_root, daemonize=arguments.daemon)
+
+
+def _run(file: Path, *, allow_root: bool, daemonize: bool) -> int:
+    config, report = _accept(file, allow_root=allow_root)
+    _say(report.warnings)
+    whole_path = file.absolute()  # a daemon's directory is another one by the time of a reload
+
+    def load() -> Config:
+        config, report = _accept(whole_path, allow_root=allow_root)
+        for warning in report.warnings:
+            logging.getLogger("forkhttpd").warning("%s", warning)
+        return config
+
+    return run(config, load=load, programs=_PROGRAMS, daemonize=daemonize, path=file)
+
+
+def _accept(file: Path, *, allow_root: bool) -> tuple[Config, Report]:
+    """Return a configuration that can run here, with its warnings.  Raises ConfigError."""
+    config, report = _examine(file, allow_root=allow_root)
+    if report.problems:
+        raise ConfigError(report.problems)
+    return config, report
+
+
+def _examine(file: Path, *, allow_root: bool) -> tuple[Config, Report]:
+    """Return a configuration and what this machine says to it.  Raises ConfigError."""
+    source = read(file)
+    config = parse(source)
+    return config, check(config, source, uid=os.geteuid(), allow_root=allow_root)
+
+
+def _test(file: Path, *, allow_root: bool) -> int:
+    """Print every problem and warning as they are, so that an editor can jump to them."""
+    try:
+        _, report = _examine(file, allow_root=allow_root)
+    except ConfigError as error:
+        report = Report(error.problems, [])
+    for line in report.problems + report.warnings:
+        print(line, file=sys.stderr)
+    return ExitCode.CONFIG if report.problems else _print(f"{file}: ok\n")
+
+
+def _signal(file: Path, name: str) -> int:
+    """Send a signal to the master whose PID file the configuration names.
+
+    A configuration that went wrong since the start keeps nobody from stopping the master; only a
+    reload asks for a right one, so that a wrong one is told here and not only in the master's log.
+    """
+    source = read(file)
+    if name == "reload":
+        parse(source)
+    pid_file = source.document.get("pid_file")
+    if not isinstance(pid_file, str) or not pid_file:
+        wrong = "missing, so nobody knows which process to signal; write the path of a file"
+        raise ConfigError(source.tell([(("pid_file",), wrong)]))
+    path = source.directory / pid_file
+    try:
+        _deliver(path, _SIGNALS[name])
+    except ProcessLookupError:
+        message = f"nobody holds {path}, so no forkhttpd runs with {file}; start it with -c {file}"
+        raise StartupError(message, exit_code=ExitCode.UNAVAILABLE) from None
+    except OSError as error:
+        message = f"cannot signal the holder of {path}: {describe(error)}"
+        raise StartupError(message, exit_code=ExitCode.OSERR) from None
+    return ExitCode.STOPPED
+
+
+def _deliver(path: Path, number: signal.Signals) -> None:
+    """Signal the holder of a PID file.  Raises ProcessLookupError if there is none, OSError."""
+    pid = holder(path)
+    if pid is None:
+        raise ProcessLookupError
+    fd = os.pidfd_open(pid)
+    try:
+        if holder(path) != pid:  # it left meanwhile, and the number may be somebody else's now
+            raise ProcessLookupError
+        signal.pidfd_send_signal(fd, number)
+    finally:
+        os.close(fd)
+
+
+def _print(text: str) -> int:
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:  # `| head` has read enough; the interpreter would complain at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return ExitCode.STOPPED
+
+
+def _say(lines: Iterable[str]) -> None:
+    for line in lines:
+        print(f"forkhttpd: {line}", file=sys.stderr)

@@ -1,0 +1,152 @@
+"""Keys that are right by themselves and wrong together.
+
+These read the document as it was written, not the typed tables, so that they are found also in a
+file that has other errors; what has the wrong type is passed over here, it was reported elsewhere.
+"""
+
+import ipaddress
+from collections.abc import Callable, Iterator
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from forkhttpd.config.lines import Position
+from forkhttpd.config.source import Finding, Source
+from forkhttpd.config.tables import KIND
+from forkhttpd.config.values import Address, ListenAddress
+from forkhttpd.config.wording import meant, quoted
+
+# For each kind of mount, the keys that only the other kind has.
+KEYS_OF_OTHERS = {
+    "docroot": {
+        *("suffix", "interpreter", "pool", "env", "pass_authorization", "background"),
+        *("first_byte", "silence", "total"),
+    },
+    "cgi": {"index", "listing"},
+}
+_address = TypeAdapter[Address](ListenAddress)
+
+Table = tuple[Position, dict[str, Any]]
+
+
+def findings(source: Source) -> Iterator[Finding]:
+    """Yield every contradiction of a document."""
+    rules: tuple[Callable[[Source], Iterator[Finding]], ...] = (
+        _mount_kinds,
+        _same_addresses,
+        _same_names,
+        _unreachable_sites,
+        _same_mounts,
+        _missing_pools,
+    )
+    return chain.from_iterable(rule(source) for rule in rules)
+
+
+def _mount_kinds(source: Source) -> Iterator[Finding]:
+    for position, mount in _mounts(source):
+        kinds = [key for key in KEYS_OF_OTHERS if mount.get(key)]
+        if len(kinds) == 1:
+            for key in sorted(mount.keys() & KEYS_OF_OTHERS[kinds[0]]):
+                yield (*position, key), f"means nothing in a mount with {kinds[0]}; remove it"
+        elif kinds or not any(meant(key, KEYS_OF_OTHERS) for key in mount):
+            yield position, KIND
+
+
+def _same_addresses(source: Source) -> Iterator[Finding]:
+    seen: list[tuple[Address, int]] = []
+    for position, listen in _tables(source.document, (), "listen"):
+        place = (*position, "address")
+        address = _parse_address(listen.get("address"), source.directory)
+        if address is None:
+            continue
+        for other, line in seen:
+            if _overlap(address, other):
+                yield place, f"{other} of line {line} listens there already; remove one"
+                break
+        seen.append((address, source.lines[place]))
+
+
+def _parse_address(text: object, directory: Path) -> Address | None:
+    try:
+        return _address.validate_python(text, context={"directory": directory})
+    except ValidationError:
+        return None
+
+
+def _overlap(one: Address, other: Address) -> bool:
+    """Whether the kernel would refuse the second: EADDRINUSE.  Port 0 is another each time."""
+    if one.kind != other.kind or one.port != other.port:
+        return False
+    if one.kind in ("unix", "systemd"):
+        return one.host == other.host
+    hosts = {one.host, other.host}
+    has_wildcard = any(ipaddress.ip_address(host).is_unspecified for host in hosts)
+    return one.port != 0 and (len(hosts) == 1 or has_wildcard)
+
+
+def _same_names(source: Source) -> Iterator[Finding]:
+    seen: dict[str, int] = {}
+    for position, site in _tables(source.document, (), "site"):
+        for index, name in enumerate(_list(site.get("names"))):
+            place = (*position, "names", index)
+            if not isinstance(name, str):
+                continue
+            if name.lower() in seen:
+                wrong = f"{quoted(name)} stands in line {seen[name.lower()]} already; remove one"
+                yield place, wrong
+            seen.setdefault(name.lower(), source.lines[place])
+
+
+def _unreachable_sites(source: Source) -> Iterator[Finding]:
+    for position, site in list(_tables(source.document, (), "site"))[1:]:
+        if not site.get("names"):
+            wrong = "missing; only the first site takes all other names, so write the names of this"
+            yield (*position, "names"), wrong
+
+
+def _same_mounts(source: Source) -> Iterator[Finding]:
+    """Yield mounts that no request could tell apart: same path, same suffix."""
+    for site_position, site in _tables(source.document, (), "site"):
+        seen: dict[tuple[str, object], int] = {}
+        for position, mount in _tables(site, site_position, "mount"):
+            path = mount.get("path", "/")
+            if not isinstance(path, str):
+                continue
+            line = source.lines.get((*position, "path"), source.lines[position])
+            for suffix in _list(mount.get("suffix")) or [""]:
+                name = (path.rstrip("/"), str(suffix))
+                if name in seen:
+                    what = f"{quoted(path)} {suffix}".rstrip()
+                    yield (
+                        (*position, "path"),
+                        f"{what} is the mount of line {seen[name]} already; write another path",
+                    )
+                seen.setdefault(name, line)
+
+
+def _missing_pools(source: Source) -> Iterator[Finding]:
+    pools = source.document.get("pool", {})
+    names = ["default", *pools] if isinstance(pools, dict) else ["default"]
+    for position, mount in _mounts(source):
+        name = mount.get("pool")
+        if isinstance(name, str) and name not in names:
+            hint = meant(name, names) or f"; write [pool.{name}], or one of {', '.join(names)}"
+            yield (*position, "pool"), f"there is no pool {quoted(name)}{hint}"
+
+
+def _mounts(source: Source) -> Iterator[Table]:
+    for position, site in _tables(source.document, (), "site"):
+        yield from _tables(site, position, "mount")
+
+
+def _tables(parent: dict[str, Any], position: Position, key: str) -> Iterator[Table]:
+    """Yield the tables of an array of tables, as far as they are tables."""
+    for index, table in enumerate(_list(parent.get(key))):
+        if isinstance(table, dict):
+            yield (*position, key, index), table
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
