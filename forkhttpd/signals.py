@@ -33,8 +33,8 @@ def receive(signals: Iterable[signal.Signals]) -> int:
     mask = sum(1 << (number - 1) for number in wanted).to_bytes(_SIGSET_SIZE, "little")
     fd: int = _libc.signalfd(-1, mask, _SFD_FLAGS)
     if fd < 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
+        error = ctypes.get_errno()
+        raise OSError(error, os.strerror(error))
     return fd
 
 

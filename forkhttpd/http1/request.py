@@ -5,6 +5,7 @@ immutable and are shared between requests that spelled them alike: browsers send
 with every line, and many clients the same line, so neither is parsed again (see `parser.py`).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Protocol
@@ -54,6 +55,13 @@ class RequestBody(Protocol):
     def length(self) -> int | None:
         """Bytes that were announced, None when chunked."""
 
+    @property
+    def can_be_discarded(self) -> bool:
+        """Whether reading on to the next request is possible, and worth it."""
+
+    async def discard(self) -> bool:
+        """Read what was left unread; False when it is more than it is worth."""
+
     async def read(self) -> bytes:
         """Return the next piece, b"" at the end.
 
@@ -70,10 +78,24 @@ class Endpoint:
     port: int
 
 
+def _watch_nobody() -> None:
+    """Watch no client: there is none that could leave."""
+
+
 class Request:
     """One request on its way through a handler."""
 
-    __slots__ = ("body", "client", "id", "line", "received", "scheme", "section", "server")
+    __slots__ = (
+        "body",
+        "client",
+        "id",
+        "line",
+        "received",
+        "scheme",
+        "section",
+        "server",
+        "watch_client",
+    )
 
     def __init__(
         self,
@@ -86,6 +108,7 @@ class Request:
         scheme: str,
         id: str,  # noqa: A002 - the field's term
         received: float,
+        watch_client: Callable[[], None] = _watch_nobody,
     ) -> None:
         self.line = line
         self.section = section
@@ -95,6 +118,9 @@ class Request:
         self.scheme = scheme  # "http" or "https"
         self.id = id  # names the request in every log line, and to its program
         self.received = received  # monotonic seconds, when its head was complete
+        # For a handler that is going to wait for somebody else: from this call on it is cancelled
+        # when the client leaves.
+        self.watch_client = watch_client
 
     @property
     def method(self) -> str:

@@ -47,6 +47,21 @@ class Raw:
     pieces: AsyncIterator[bytes]
 
 
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A response in memory as it went out: `wire`, with the `sent` bytes of its body.
+
+    It is good for another answer in the same second (`date`, by identity) to a request of the
+    same `variant`, which stands for all of the request that makes a difference.
+    """
+
+    date: str
+    variant: int
+    wire: bytes
+    sent: int
+    keep_alive: bool
+
+
 Body = Empty | Bytes | FileSlice | Chunks | Raw
 EMPTY = Empty()
 
@@ -60,7 +75,7 @@ class Response:
     keeps the body back.
 
     A response may be shared by many requests when its body is Empty or Bytes (the response cache
-    does so); `rendered` is then the writer's memory of it.
+    does so); `rendered` is then the memory of who sends it.
     """
 
     status: int
@@ -68,7 +83,7 @@ class Response:
     body: Body = EMPTY
     on_close: Callable[[], Awaitable[None]] | None = None
     close_connection: bool = False
-    rendered: tuple[object, bytes] | None = field(default=None, compare=False, repr=False)
+    rendered: Rendered | None = field(default=None, compare=False, repr=False)
 
     async def close(self) -> None:
         """Release what the body holds; a second call does nothing."""

@@ -1,6 +1,6 @@
 """The small kernel of a worker: descriptors, time and coroutines; nothing of HTTP.
 
-    kernel.py   Loop: epoll, tasks, deadlines.  Task, Future, Port.
+    kernel.py   Loop: epoll, tasks, deadlines.  Task, Future, Event, Port.
     stream.py   Stream: bytes in and out of a connected socket.  Pipe: one end of a pipe.
 
 A task is one coroutine.  It runs until it awaits something that is not there yet: a descriptor
@@ -12,6 +12,7 @@ from forkhttpd.loop.kernel import (
     FOREVER,
     Cancelled,
     DeadlineExceeded,
+    Event,
     Future,
     Loop,
     Port,
@@ -24,6 +25,7 @@ __all__ = [
     "Cancelled",
     "DeadlineExceeded",
     "Disconnected",
+    "Event",
     "Future",
     "Loop",
     "Pipe",

@@ -142,6 +142,33 @@ class Future(Generic[T]):
         return self._value[0]
 
 
+class Event:
+    """Something that happened, perhaps more than once, and that one task looks after."""
+
+    __slots__ = ("_is_set", "_loop", "_waiter")
+
+    def __init__(self, loop: "Loop") -> None:
+        self._loop = loop
+        self._is_set = False
+        self._waiter: Task | None = None
+
+    def set(self) -> None:
+        """Let the waiter go on, now or when it comes to wait."""
+        self._is_set = True
+        if self._waiter is not None:
+            self._loop.ready.append((self._waiter, None))
+
+    async def wait(self, deadline: float) -> None:
+        """Wait for the next `set` since the last wait; raises DeadlineExceeded."""
+        while not self._is_set:
+            self._waiter = self._loop.current
+            try:
+                await self._loop.pause(deadline)
+            finally:
+                self._waiter = None
+        self._is_set = False
+
+
 class Port:
     """A descriptor that tasks wait for: at most one to read and one to write.
 

@@ -12,11 +12,10 @@ import struct
 from types import TracebackType
 from typing import Self
 
-from forkhttpd.loop.kernel import Loop, Port
+from forkhttpd.loop.kernel import DeadlineExceeded, Loop, Port
 
 READ_SIZE = 65536  # the most that one receive returns
 _SENDFILE_SIZE = 1 << 20  # per call, so that one fast client does not hold the loop
-_DRAIN_SIZE = 1 << 18  # input that is read and thrown away before a close
 _NO_LINGER = struct.pack("ii", 1, 0)
 _PEEK = socket.MSG_PEEK | socket.MSG_DONTWAIT
 
@@ -107,18 +106,20 @@ class Stream:
             return True
         return False
 
-    async def finish(self, deadline: float) -> None:
+    async def finish(self, patience: float, longest: float) -> None:
         """Say that nothing more comes, and wait for the peer to say the same (RFC 9112 §9.6).
 
         A socket that is closed with unread input resets the connection, and the peer may lose the
-        answer that it was just sent; hence half a close, and the input read and thrown away, up
-        to a bound.  Raises DeadlineExceeded, Disconnected.
+        answer that it was just sent; hence half a close, and the input read and thrown away for
+        `longest` seconds, or until there is none for `patience`.  Raises Disconnected.
         """
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_WR)
-        drained = 0
-        while drained < _DRAIN_SIZE and (data := await self.receive(deadline)):
-            drained += len(data)
+        end = self._loop.now + longest
+        with contextlib.suppress(DeadlineExceeded):
+            while await self.receive(min(self._loop.now + patience, end)):
+                if self._loop.now >= end:
+                    return
 
     def abort(self) -> None:
         """Close by a reset: the peer must not take what it got for the whole (SO_LINGER 0)."""

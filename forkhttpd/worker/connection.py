@@ -23,7 +23,12 @@ from forkhttpd.worker.errorpage import error_response
 from forkhttpd.worker.sender import CutShort, Sender
 
 DISCONNECT_GRACE = 1.0  # seconds
-FINISH_PATIENCE = 2.0  # seconds for the client to close after us, before we just do
+FINISH_PATIENCE = 2.0  # seconds without input from a client that we have answered for good
+FINISH_LONGEST = 15.0  # seconds for one that keeps sending what nobody wants
+
+
+# Refusals that an operator may want to know the reason of; of the others there are too many.
+_REFUSALS = {403: logging.WARNING, 413: logging.INFO}
 
 
 class Connection:
@@ -76,7 +81,7 @@ class Connection:
         try:
             while await self._serve_one():
                 pass
-            await self._stream.finish(self._loop.now + FINISH_PATIENCE)
+            await self._stream.finish(FINISH_PATIENCE, FINISH_LONGEST)
         except CutShort:
             self._stream.abort()
         except (Disconnected, DeadlineExceeded):
@@ -158,6 +163,7 @@ class Connection:
             scheme=self._scheme,
             id=self._name(),
             received=self._loop.now,
+            watch_client=self._stream.port.watch,
         )
 
     async def _respond(self, request: Request) -> Response:
@@ -208,7 +214,7 @@ class Connection:
             context.count_refused(self._client, response.status, self._sender.sent)
 
     def _log_refusal(self, request: Request, error: HTTPError) -> None:
-        level = logging.ERROR if error.status >= 500 else logging.INFO
+        level = logging.ERROR if error.status >= 500 else _REFUSALS.get(error.status, logging.DEBUG)
         self._context.log.log(
             level, "%s: %s: %d %s", request.id, request.line.text, error.status, error.reason
         )

@@ -62,5 +62,5 @@ def error_response(error: HTTPError, *, id: str) -> Response:  # noqa: A002 - th
         explanation=_EXPLANATIONS.get(error.status, ""),
         id=html.escape(f"request {id}" if id else ""),
     )
-    fields = (("content-type", "text/html; charset=utf-8"), *error.fields)
+    fields = (("Content-Type", "text/html; charset=utf-8"), *error.fields)
     return Response(error.status, fields, Bytes(page.encode()), close_connection=error.close)

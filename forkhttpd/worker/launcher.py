@@ -36,7 +36,7 @@ from forkhttpd.spawner.protocol import (
 # The spawner itself keeps the time in the queue; this is for a spawner that does not answer.
 ANSWER_PATIENCE = 30.0
 
-_BUSY = (("retry-after", "5"),)
+_BUSY = (("Retry-After", "5"),)
 
 
 @dataclass(frozen=True, slots=True)

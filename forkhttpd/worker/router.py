@@ -10,7 +10,8 @@ of all mounts.
 """
 
 import logging
-from collections.abc import Awaitable, Callable
+import os
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
 from forkhttpd.config import Config, Mount, Site
@@ -90,10 +91,40 @@ class Router:
         return self._default if routes is None else routes
 
 
+class Programs:
+    """All files that are programs, wherever a link or another mount finds them."""
+
+    __slots__ = ("_directories", "_files", "_suffixes")
+
+    def __init__(self, mounts: Iterable[Mount]) -> None:
+        self._directories: list[str] = []
+        self._files: set[str] = set()
+        self._suffixes: tuple[str, ...] = ()
+        for mount in mounts:
+            if mount.cgi is None:
+                continue
+            real = os.path.realpath(mount.cgi)
+            if mount.suffix:
+                self._suffixes += tuple(suffix.lower() for suffix in mount.suffix)
+            elif os.path.isdir(real):
+                self._directories.append(real + "/")
+            else:
+                self._files.add(real)
+
+    def has(self, fd: int) -> bool:
+        """Whether an open file is one of them, by where it really is."""
+        real = os.readlink(f"/proc/self/fd/{fd}")
+        return (
+            real in self._files
+            or real.lower().endswith(self._suffixes)
+            or any(real.startswith(directory) for directory in self._directories)
+        )
+
+
 class _Builder:
     """Makes the routes of each site from the configuration."""
 
-    __slots__ = ("_config", "_launch", "_log", "_loop", "_media_types")
+    __slots__ = ("_config", "_launch", "_log", "_loop", "_media_types", "_programs")
 
     def __init__(self, config: Config, *, loop: Loop, launch: Launch, log: logging.Logger) -> None:
         self._config = config
@@ -101,6 +132,7 @@ class _Builder:
         self._launch = launch
         self._log = log
         self._media_types = MediaTypes()
+        self._programs = Programs(mount for site in config.site for mount in site.mount)
 
     def routes(self, site: Site) -> list[Route]:
         """Return a site's routes, the longest first."""
@@ -115,7 +147,7 @@ class _Builder:
 
     def _handler(self, mount: Mount, root: str) -> Handler:
         if mount.cgi is None:
-            return Static(mount, media_types=self._media_types)
+            return Static(mount, media_types=self._media_types, is_program=self._programs.has)
         return Gateway(
             mount,
             pool=self._config.pool[mount.pool],

@@ -194,7 +194,7 @@ def test_finish_lets_the_client_read_the_answer_though_its_input_was_not(line: L
 
     async def body() -> None:
         await line.stream.send(b"answer", PATIENCE)
-        await line.stream.finish(line.loop.now + PATIENCE)
+        await line.stream.finish(PATIENCE, PATIENCE)
         line.stream.close()
 
     task = line.run(body())

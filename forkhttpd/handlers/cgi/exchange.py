@@ -1,9 +1,9 @@
-"""One program's run: its three pipes are served at once, each under its deadline.
+"""One program's run: its three pipes are served at once, under their deadlines.
 
 A program may read before it writes, write before it reads, do both, or neither.  Whoever serves
-its pipes one after the other deadlocks with some of them (C1); here stdin and stderr have a task
-each, and stdout is read by the task that answers the client.  So the program's output moves as
-fast as the client takes it, and its input as fast as it reads.
+its pipes one after the other deadlocks with some of them (C1); here each has a task.  Output
+reaches the client as fast as it takes it, and what it does not take yet is kept (`spill.py`), so
+that a slow client does not hold a program.
 
 Three clocks run: until the first byte of output, between two pieces of output, and from start to
 end.  Past any of them the program is ended.  Before the header that is 504; after it the answer
@@ -17,9 +17,19 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from forkhttpd.handlers.cgi import diagnosis, output
+from forkhttpd.handlers.cgi.spill import Spill
 from forkhttpd.http1.errors import HTTPError
 from forkhttpd.http1.request import RequestBody
-from forkhttpd.loop import DeadlineExceeded, Disconnected, Future, Loop, Pipe, Task
+from forkhttpd.loop import (
+    FOREVER,
+    DeadlineExceeded,
+    Disconnected,
+    Event,
+    Future,
+    Loop,
+    Pipe,
+    Task,
+)
 
 STDERR_LIMIT = 65536  # bytes of a program's stderr that reach the log
 STDERR_LINE_LIMIT = 4096
@@ -68,16 +78,21 @@ class Exchange:
     """A program between its request's body and its response; `close` ends it."""
 
     __slots__ = (
+        "_arrived",
         "_clocks",
         "_ends",
         "_failure",
         "_fed",
         "_feeder",
         "_file",
+        "_filler",
         "_id",
+        "_is_filled",
         "_log",
         "_loop",
         "_program",
+        "_room",
+        "_spill",
     )
 
     def __init__(
@@ -86,6 +101,7 @@ class Exchange:
         program: Program,
         *,
         clocks: Clocks,
+        spool: int,
         log: logging.Logger,
         id: str,  # noqa: A002 - the request's
         file: str,
@@ -97,8 +113,13 @@ class Exchange:
         self._id = id
         self._file = file
         self._ends = loop.now + clocks.total
-        self._failure: Exception | None = None  # of the request's body
-        self._feeder: Task | None = None
+        self._failure: Exception | None = None
+        self._feeder: Task | None = None  # body to stdin
+        self._filler: Task | None = None  # stdout to spill
+        self._is_filled = False
+        self._spill = Spill(spool)
+        self._arrived = Event(loop)  # something in the spill, or its end
+        self._room = Event(loop)  # in the spill
         self._fed: Future[None] = Future(loop)
 
     def start(self, body: RequestBody) -> None:
@@ -133,9 +154,17 @@ class Exchange:
     async def pieces(self, first: bytes) -> AsyncIterator[bytes]:
         """Yield the body, beginning with `first`.  Raises HTTPError when it stays incomplete."""
         if first:
-            yield first
-        while piece := await self._receive(min(self._loop.now + self._clocks.silence, self._ends)):
-            yield piece
+            self._spill.put(first)
+        self._filler = self._loop.spawn(self._fill())
+        while True:
+            piece = self._spill.take()
+            if piece:
+                self._room.set()
+                yield piece
+            elif self._is_filled:
+                break
+            else:
+                await self._arrived.wait(FOREVER)
         if self._failure is not None:
             raise self._failure
         self._loop.spawn(self._log_exit())
@@ -147,12 +176,33 @@ class Exchange:
         body is left alone when this returns.
         """
         program = self._program
+        if self._filler is not None:
+            self._filler.cancel()
+        self._spill.close()
         if program.stdout.port.fd >= 0:
             program.stdout.close()
             program.kill()
         if self._feeder is not None:
             self._feeder.cancel()
         await self._fed.wait(self._loop.now + _EXIT_PATIENCE)
+
+    async def _fill(self) -> None:
+        """Keep the program's output until the client takes it, as much as may be kept."""
+        try:
+            while piece := await self._receive(
+                min(self._loop.now + self._clocks.silence, self._ends)
+            ):
+                self._spill.put(piece)
+                self._arrived.set()
+                while self._spill.is_full:
+                    await self._room.wait(self._ends)
+        except HTTPError as error:
+            self._failure = error
+        except DeadlineExceeded:
+            self._failure = HTTPError(504, f"{self._file}: the client was too slow")
+        finally:
+            self._is_filled = True
+            self._arrived.set()
 
     async def _receive(self, deadline: float) -> bytes:
         """Return output, b"" at its end, when stdout is closed."""

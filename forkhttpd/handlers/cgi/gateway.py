@@ -91,6 +91,7 @@ class Gateway:
         Raises HTTPError: 403, 404, 502, 503, 504, and what becomes of the request's body.
         """
         script = self._find(request, path)
+        request.watch_client()
         if request.section.length is not None:
             return await self._run(request, script, body_length=request.section.length)
         fd, length = await spool(request.body)
@@ -116,6 +117,7 @@ class Gateway:
             self._loop,
             program,
             clocks=self._clocks,
+            spool=self._mount.spool,
             log=self._log,
             id=request.id,
             file=script.file,

@@ -33,6 +33,7 @@ _DROPPED = frozenset(
         "status",
         "content-length",
         "date",
+        "server",
     }
 )
 
@@ -43,7 +44,7 @@ class OutputError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """Status and fields; `length` of the body where the program gave it, else None."""
+    """Status and fields, spelled as they were; `length` of the body where given, else None."""
 
     status: int
     fields: Items
@@ -63,13 +64,13 @@ def find_end(data: bytes) -> int | None:
 def parse(header: bytes) -> Head:
     """Read a complete header.  Raises OutputError."""
     items = _parse_lines(header)
-    first = dict(reversed(items))
+    first = {name.lower(): value for name, value in items}
     for name in _ONCE:
-        if sum(key == name for key, _ in items) > 1:
-            raise OutputError(f"more than one {name}")
+        if sum(key.lower() == name for key, _ in items) > 1:
+            raise OutputError(f"more than one {name.title()}")
     if not first.keys() & {"content-type", "location", "status"}:
         raise OutputError("none of Content-Type, Location and Status in the header")
-    fields = tuple((name, value) for name, value in items if name not in _DROPPED)
+    fields = tuple((name, value) for name, value in items if name.lower() not in _DROPPED)
     return Head(_status(first), fields, _length(first))
 
 
@@ -83,7 +84,7 @@ def _parse_line(line: str) -> tuple[str, str]:
     value = value.strip(" \t")
     if not colon or not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
         raise OutputError(f"not a header line: {line[:200]!r}")
-    return name.lower(), value
+    return name, value
 
 
 def _status(first: dict[str, str]) -> int:
