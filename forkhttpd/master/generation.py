@@ -1,0 +1,193 @@
+"""A generation: one configuration and everything that was opened on its behalf.
+
+It is opened whole or not at all, in the master, and every child of it inherits from it: a worker
+that is respawned an hour later gets the same listeners, logs and doors as its siblings.
+"""
+
+import contextlib
+import os
+import socket
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from forkhttpd import channel, log
+from forkhttpd.config import Address, Config
+from forkhttpd.inheritance import Door, Inheritance, Role
+from forkhttpd.master.child import Child
+from forkhttpd.master.listener import Activation, Listener, open_listener
+from forkhttpd.master.roster import Plan
+from forkhttpd.scoreboard import Scoreboard, Slot
+
+_STREAMS = {"stdout": 1, "stderr": 2}
+
+
+class Generation:
+    """Owns its logs and doors, and shares its listeners with the generations before and after.
+
+    access_log, error_log: descriptors to append to, -1 when off.
+    """
+
+    __slots__ = ("access_log", "config", "doors", "error_log", "listeners", "number")
+
+    def __init__(
+        self,
+        number: int,
+        config: Config,
+        *,
+        listeners: dict[Address, Listener],
+        access_log: int,
+        error_log: int,
+        doors: dict[str, Door],
+    ) -> None:
+        self.number = number
+        self.config = config
+        self.listeners = listeners
+        self.access_log = access_log
+        self.error_log = error_log
+        self.doors = doors
+
+    def plan(self) -> Plan:
+        """Return what the policy has to know."""
+        timeouts = self.config.timeouts
+        workers = self.config.workers
+        grace = max((pool.kill_grace for pool in self.config.pool.values()), default=0.0)
+        return Plan(
+            generation=self.number,
+            workers=len(os.sched_getaffinity(0)) if workers == "auto" else workers,
+            pools=tuple(self.config.pool),
+            start=timeouts.start,
+            graceful=timeouts.graceful,
+            heartbeat=timeouts.heartbeat,
+            spawner_grace=grace + 2.0,
+        )
+
+    def sockets(self) -> tuple[socket.socket, ...]:
+        """Return the listening sockets, in the configuration's order."""
+        return tuple(one for listener in self.listeners.values() for one in listener.sockets)
+
+    def logs_of(self, role: Role) -> tuple[int, int]:
+        """Return the access and the error log of a child, -1 for what it does not write."""
+        return (self.access_log if role is Role.WORKER else -1, self.error_log)
+
+    def bequeath(
+        self,
+        child: Child,
+        *,
+        slot: Slot,
+        scoreboard: Scoreboard,
+        lifeline: int,
+        bell: int,
+        control: socket.socket,
+    ) -> Inheritance:
+        """Return what a new child inherits; a spawner knows no listener and only its own door."""
+        is_worker = child.role is Role.WORKER
+        access_log, error_log = self.logs_of(child.role)
+        return Inheritance(
+            role=child.role,
+            name=child.name,
+            number=child.number,
+            generation=self.number,
+            config=self.config,
+            slot=slot,
+            scoreboard=scoreboard,
+            lifeline=lifeline,
+            bell=bell,
+            control=control,
+            listeners=self.sockets() if is_worker else (),
+            doors=self.doors if is_worker else {child.name: self.doors[child.name]},
+            access_log=access_log,
+            error_log=error_log,
+        )
+
+    def fds(self) -> list[int]:
+        """Return every descriptor that belongs to it."""
+        doors = [end for door in self.doors.values() for end in (door.inside, door.outside)]
+        logs = [fd for fd in (self.access_log, self.error_log) if fd >= 0]
+        return [one.fileno() for one in (*self.sockets(), *doors)] + logs
+
+    def reopen_logs(self) -> None:
+        """Let the logs' descriptors stand for the files that have the names now.
+
+        Raises StartupError; then the rest is as it was.
+        """
+        logs = self.config.log
+        for target, fd in ((logs.access, self.access_log), (logs.error, self.error_log)):
+            if isinstance(target, Path):
+                log.reopen(target, fd)
+            elif fd >= 0:
+                log.replace(fd, _STREAMS[target])
+
+    def release_listeners(self, others: Iterable["Generation"]) -> None:
+        """Stop listening, except where one of `others` still does."""
+        wanted = {id(listener) for other in others for listener in other.listeners.values()}
+        for listener in self.listeners.values():
+            if id(listener) not in wanted:
+                listener.close()
+        self.listeners = {}
+
+    def close(self) -> None:
+        """Close logs and doors; the listeners are released before."""
+        channel.close_all([fd for fd in (self.access_log, self.error_log) if fd >= 0])
+        for door in self.doors.values():
+            _close_door(door)
+
+
+def open_generation(
+    number: int, config: Config, *, running: Sequence[Generation], activation: Activation
+) -> Generation:
+    """Open everything that `config` asks for; what fails half-way closes what it has opened.
+
+    An address that one of `running` listens on keeps the very socket.  Raises StartupError.
+    """
+    with contextlib.ExitStack() as undo:
+        listeners = _open_listeners(config, running, activation, undo)
+        access_log = _open_log(config.log.access, undo)
+        error_log = _open_log(config.log.error, undo)
+        doors = {name: _open_door(undo) for name in config.pool}
+        undo.pop_all()
+    return Generation(
+        number,
+        config,
+        listeners=listeners,
+        access_log=access_log,
+        error_log=error_log,
+        doors=doors,
+    )
+
+
+def _open_listeners(
+    config: Config,
+    running: Sequence[Generation],
+    activation: Activation,
+    undo: contextlib.ExitStack,
+) -> dict[Address, Listener]:
+    kept = {address: one for other in running for address, one in other.listeners.items()}
+    listeners: dict[Address, Listener] = {}
+    for listen in config.listen:
+        if listen.address in kept:
+            listeners[listen.address] = kept[listen.address]
+            kept[listen.address].set_backlog(listen.backlog)
+        elif listen.address not in listeners:
+            listeners[listen.address] = open_listener(listen, activation)
+            undo.callback(listeners[listen.address].close)
+    return listeners
+
+
+def _open_log(target: str | Path, undo: contextlib.ExitStack) -> int:
+    if target == "off":
+        return -1
+    fd = log.open_log(target) if isinstance(target, Path) else os.dup(_STREAMS[target])
+    undo.callback(os.close, fd)
+    return fd
+
+
+def _open_door(undo: contextlib.ExitStack) -> Door:
+    inside, outside = channel.pair()
+    door = Door(outside=outside, inside=inside)
+    undo.callback(_close_door, door)
+    return door
+
+
+def _close_door(door: Door) -> None:
+    door.inside.close()
+    door.outside.close()

@@ -1,0 +1,185 @@
+"""Listening sockets: bind, or take over from systemd; close, and unlink what was ours.
+
+An accepted TCP connection inherits TCP_NODELAY from its listener on Linux, which saves every worker
+a system call per connection.  Listeners outlive generations: a reload that keeps an address keeps
+the very socket (M7), so nothing in its queue gets lost.
+"""
+
+import contextlib
+import errno
+import os
+import socket
+import stat
+from collections.abc import Mapping, Sequence
+
+import psutil
+
+from forkhttpd.config import Address, Listen
+from forkhttpd.errors import ExitCode, StartupError, describe
+
+_UNIX_MODE = 0o666  # who may connect is a matter of the directory's permissions
+
+# Sockets from the service manager, by FileDescriptorName=.
+Activation = Mapping[str, Sequence[socket.socket]]
+
+
+class Listener:
+    """A listening address.  sockets: one, or as many as systemd has under the name."""
+
+    __slots__ = ("_inode", "_path", "address", "sockets")
+
+    def __init__(self, address: Address, sockets: tuple[socket.socket, ...], *, path: str) -> None:
+        self.address = address
+        self.sockets = sockets
+        self._path = path  # the socket file that we made, "" if we made none
+        self._inode = _inode(path) if path else None
+
+    def urls(self) -> list[str]:
+        """Return what to open in a browser, with the port that the kernel chose for port 0."""
+        return [_url(listener) for listener in self.sockets]
+
+    def set_backlog(self, backlog: int) -> None:
+        """Change the length of the queue of those who wait for accept."""
+        for listener in self.sockets:
+            listener.listen(backlog)
+
+    def close(self) -> None:
+        """Close our descriptors and unlink the socket file if it is still the one we made."""
+        if self._path and _inode(self._path) == self._inode:
+            with contextlib.suppress(OSError):
+                os.unlink(self._path)
+        for listener in self.sockets:
+            listener.close()
+
+
+def open_listener(listen: Listen, activation: Activation) -> Listener:
+    """Listen there.  Raises StartupError(UNAVAILABLE) with words that say what to do."""
+    address = listen.address
+    if address.kind == "systemd":
+        return _take_over(address, activation)
+    try:
+        listener = _bind(address, listen.backlog)
+    except OSError as error:
+        raise StartupError(
+            f"cannot listen on {address}: {_explain(address, error)}",
+            exit_code=ExitCode.UNAVAILABLE,
+        ) from error
+    has_file = address.kind == "unix" and not address.host.startswith("@")
+    return Listener(address, (listener,), path=address.host if has_file else "")
+
+
+def _take_over(address: Address, activation: Activation) -> Listener:
+    if address.host not in activation:
+        names = ", ".join(sorted(activation)) or "none"
+        raise StartupError(
+            f"cannot listen on {address}: systemd has passed no listening socket of this name"
+            f" (but {names}); start the .socket unit and compare its FileDescriptorName=",
+            exit_code=ExitCode.UNAVAILABLE,
+        )
+    # Duplicates: a later generation may ask for the name again.
+    copies = tuple(listener.dup() for listener in activation[address.host])
+    for copy in copies:
+        copy.setblocking(False)
+    return Listener(address, copies, path="")
+
+
+def _bind(address: Address, backlog: int) -> socket.socket:
+    family = {"inet": socket.AF_INET, "inet6": socket.AF_INET6, "unix": socket.AF_UNIX}
+    listener = socket.socket(family[address.kind], socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    try:
+        if address.kind == "unix":
+            _bind_unix(listener, address.host)
+        else:
+            _bind_tcp(listener, address)
+        listener.listen(backlog)
+    except BaseException:
+        listener.close()
+        raise
+    return listener
+
+
+def _bind_tcp(listener: socket.socket, address: Address) -> None:
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if address.kind == "inet6":
+        # "[::]:80" means IPv6; who wants both writes both, whatever bindv6only says.
+        listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    listener.bind((address.host, address.port))
+
+
+def _bind_unix(listener: socket.socket, host: str) -> None:
+    if host.startswith("@"):
+        listener.bind("\0" + host[1:])
+        return
+    if _is_stale(host):
+        os.unlink(host)
+    listener.bind(host)
+    os.chmod(host, _UNIX_MODE)
+
+
+def _is_stale(path: str) -> bool:
+    """Whether a socket file is there that nobody listens on: what a killed server leaves."""
+    try:
+        if not stat.S_ISSOCK(os.lstat(path).st_mode):
+            return False
+    except FileNotFoundError:
+        return False
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as probe:
+        return probe.connect_ex(path) == errno.ECONNREFUSED
+
+
+def _explain(address: Address, error: OSError) -> str:
+    words = describe(error)
+    match error.errno:
+        case errno.EADDRINUSE:
+            return f"{words}{_name_holder(address)}; stop what listens there or choose another port"
+        case errno.EACCES if 0 < address.port < 1024:
+            return (
+                f"{words}; ports below 1024 need CAP_NET_BIND_SERVICE, or a socket from systemd"
+                " (systemd:NAME)"
+            )
+        case errno.EADDRNOTAVAIL:
+            return f"{words}; no interface of this machine has the address"
+        case errno.ENOENT | errno.EACCES | errno.EROFS if address.kind == "unix":
+            return f"{words}; the directory must exist and be ours to write to"
+    return words
+
+
+def _name_holder(address: Address) -> str:
+    """Return who listens on that port, as " by pid 4121 (nginx)", if that can be told."""
+    if address.kind == "unix":
+        return ""
+    with contextlib.suppress(psutil.Error, OSError):
+        for connection in psutil.net_connections("tcp"):
+            local = connection.laddr
+            if connection.status == psutil.CONN_LISTEN and local and local.port == address.port:
+                return _describe_process(connection.pid)
+    return ""
+
+
+def _describe_process(pid: int | None) -> str:
+    if pid is None:
+        return " by a process of another user"
+    if pid == os.getpid():
+        return " by this server itself, under another address: restart instead of reloading"
+    return f" by pid {pid} ({psutil.Process(pid).name()})"
+
+
+def _inode(path: str) -> tuple[int, int] | None:
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _url(listener: socket.socket) -> str:
+    name = listener.getsockname()
+    match listener.family:
+        case socket.AF_INET:
+            return f"http://{name[0]}:{name[1]}/"
+        case socket.AF_INET6:
+            return f"http://[{name[0]}]:{name[1]}/"
+        case _:
+            path = name if isinstance(name, str) else "@" + name[1:].decode(errors="replace")
+            return f"unix:{path}"

@@ -1,0 +1,443 @@
+"""The master as a process: start, stop, respawn, reload, and what it leaves behind."""
+
+import contextlib
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.master.live import Live, await_that, is_alive, serving, started, write_conf
+
+# Start.
+
+
+def test_it_says_where_it_listens_and_when_it_is_ready(tmp_path: Path) -> None:
+    with serving(tmp_path, workers=3) as live:
+        lines = [line.split("]: ", 1)[1] for line in live.log().splitlines() if " info " in line]
+        assert lines == [
+            f"listening on http://127.0.0.1:{live.port()}/",
+            "ready: 3 workers, 1 spawner",
+        ]
+        assert len(live.children()) == 4
+
+
+def test_the_processes_have_titles(tmp_path: Path) -> None:
+    with serving(tmp_path, workers=1) as live:
+        titles = {
+            Path(f"/proc/{pid}/cmdline").read_bytes().strip(b"\0 ").decode()
+            for pid in [live.pid, *live.children()]
+        }
+        assert titles == {
+            f"forkhttpd: master [{live.conf}]",
+            "forkhttpd: worker 1",
+            "forkhttpd: spawner [default]",
+        }
+
+
+def test_every_child_is_ready_before_the_master_is(tmp_path: Path) -> None:
+    with serving(tmp_path) as live:
+        before = live.log().split("]: ready: ")[0]
+        assert before.count(" is ready") == 3
+
+
+def test_children_keep_nothing_that_is_not_theirs(tmp_path: Path) -> None:
+    pid_file = tmp_path / "pid"
+    with serving(tmp_path, workers=2, pid_file=pid_file) as live:
+        pid, _, _ = live.ask()
+        kept = {os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")}
+        assert str(pid_file) not in kept
+        assert os.readlink(f"/proc/{pid}/fd/0") == "/dev/null"
+        lifelines = [link for link in kept if link.startswith("pipe:")]
+        modes = {
+            Path(f"/proc/{pid}/fdinfo/{fd}").read_text().split("flags:\t")[1][:8]
+            for fd in os.listdir(f"/proc/{pid}/fd")
+            if os.readlink(f"/proc/{pid}/fd/{fd}") in lifelines
+        }
+        assert {int(mode, 8) & os.O_ACCMODE for mode in modes} == {os.O_RDONLY}
+
+
+def test_children_start_with_TERM_QUIT_and_HUP_blocked_and_the_rest_open(tmp_path: Path) -> None:
+    with serving(tmp_path, manners="stuck steady", workers=1) as live:
+        worker = live.children()[-1]
+        status = Path(f"/proc/{worker}/status").read_text()
+        blocked = int(re.findall(r"SigBlk:\s+(\w+)", status)[0], 16)
+        names = {one for one in signal.Signals if blocked >> (one - 1) & 1}
+        assert names == {signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP}
+        ignored = int(re.findall(r"SigIgn:\s+(\w+)", status)[0], 16)
+        assert ignored >> (signal.SIGINT - 1) & 1
+
+
+MOUNTS = """
+mount --make-rprivate / && mount -o remount,ro,bind / && mount -t tmpfs -o ro none /dev/shm
+exec "$@"
+"""
+READ_ONLY = ("unshare", "--mount", "sh", "-e", "-c", MOUNTS, "sh")
+
+
+def may_mount() -> bool:
+    return subprocess.run([*READ_ONLY, "true"], capture_output=True).returncode == 0
+
+
+@pytest.mark.skipif(not may_mount(), reason="needs a mount name space of its own")
+def test_M4_it_serves_where_every_file_system_is_read_only(tmp_path: Path) -> None:
+    with serving(tmp_path, wrapper=READ_ONLY) as live:
+        root = f"/proc/{live.pid}/root"
+        with pytest.raises(OSError, match="Read-only file system"):
+            Path(f"{root}{tmp_path}/probe").touch()
+        assert live.ask()[1] == 1
+        live.signal(signal.SIGHUP)
+        live.await_log("]: reloaded: ")
+        live.signal(signal.SIGTERM)
+        assert live.wait() == 0
+
+
+# Stop.
+
+HASTY = '[pool.default]\nkill_grace = "10ms"'
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
+def test_asked_to_stop_it_leaves_with_0_and_nothing_of_it_stays(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    with serving(tmp_path) as live:
+        children = live.children()
+        live.signal(number)
+        assert live.wait() == 0
+        assert not any(is_alive(pid) for pid in children)
+
+
+def test_a_terminals_INT_reaches_everybody_and_the_master_decides(tmp_path: Path) -> None:
+    with serving(tmp_path) as live:
+        os.killpg(live.pid, signal.SIGINT)
+        assert live.wait() == 0
+        assert " died: SIGINT" not in live.log()
+
+
+def test_the_port_is_free_as_soon_as_a_stop_begins(tmp_path: Path) -> None:
+    with serving(tmp_path, manners="steady stubborn", graceful="60s") as live:
+        port = live.port()
+        live.signal(signal.SIGTERM)
+        live.await_log("worker 2")
+
+        def refused() -> bool:
+            with socket.socket() as probe:
+                return probe.connect_ex(("127.0.0.1", port)) != 0
+
+        await_that(refused)
+        assert live.process.poll() is None
+        live.signal(signal.SIGINT)
+        assert live.wait() == 0
+
+
+def test_who_does_not_stop_is_killed(tmp_path: Path) -> None:
+    with serving(tmp_path, manners="deaf deaf", graceful="200ms", extra=HASTY) as live:
+        live.signal(signal.SIGTERM)
+        assert live.wait() == 0
+        assert "had not drained in time: SIGQUIT" in live.log()
+        assert "did not stop: SIGKILL" in live.log()
+
+
+def test_TERM_during_the_start_is_a_stop(tmp_path: Path) -> None:
+    with started(tmp_path, manners="slow slow", start="1s") as live:
+        await_that(lambda: len(live.children()) == 3)
+        live.signal(signal.SIGTERM)
+        assert live.wait() == 0
+
+
+def test_USR2_does_not_end_it(tmp_path: Path) -> None:
+    with serving(tmp_path) as live:
+        live.signal(signal.SIGUSR2)
+        live.reload()
+        assert live.ask()[1] == 2
+
+
+# Death.
+
+
+def test_a_worker_that_is_killed_is_replaced(tmp_path: Path) -> None:
+    with serving(tmp_path) as live:
+        pid, _, _ = live.ask()
+        os.kill(pid, signal.SIGKILL)
+        live.await_log(f"(pid {pid}) died: SIGKILL, respawned")
+        live.await_log(" is ready", times=4)
+        assert len(live.children()) == 3
+        assert live.ask()[0] != pid
+
+
+def test_M2_what_a_dead_spawner_left_is_killed(tmp_path: Path) -> None:
+    with serving(tmp_path, manners="steady prolific") as live:
+        spawner = next(pid for pid in live.children() if "spawner" in title(pid))
+        await_that(lambda: len(sleepers(spawner)) == 2)
+        programs = sleepers(spawner)
+        os.kill(spawner, signal.SIGKILL)
+        await_that(lambda: not any(is_alive(pid) for pid in programs))
+        live.await_log("spawner [default] (pid", times=3)
+        assert live.process.poll() is None
+
+
+def title(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_bytes().decode()
+
+
+def sleepers(spawner: int) -> list[int]:
+    """The programs that this spawner started, wherever they hang in the tree."""
+    mark = f"MARK={spawner}".encode()
+    found = []
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            if mark in Path(f"/proc/{name}/environ").read_bytes().split(b"\0"):
+                found.append(int(name))
+        except (FileNotFoundError, ProcessLookupError, PermissionError):
+            continue
+    return found
+
+
+def test_M3_a_worker_that_hangs_is_killed_and_replaced(tmp_path: Path) -> None:
+    with serving(tmp_path, manners="stuck steady", workers=1, heartbeat="500ms") as live:
+        live.await_log("gave no sign of life: SIGABRT")
+        live.await_log("gave no sign of life, respawned")
+        assert "Fatal Python error: Aborted" in live.log()
+        assert "in _stuck" in live.log()
+
+
+def test_M1_without_its_master_nobody_stays(tmp_path: Path) -> None:
+    with serving(tmp_path) as live:
+        port, children = live.port(), live.children()
+        live.signal(signal.SIGKILL)
+        live.wait()
+        await_that(lambda: not any(is_alive(pid) for pid in children))
+        with socket.socket() as successor:
+            successor.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            successor.bind(("127.0.0.1", port))
+            successor.listen()
+
+
+def test_M12_a_crash_loop_at_the_start_ends_with_70_and_one_reason(tmp_path: Path) -> None:
+    with started(tmp_path, manners="failing steady") as live:
+        assert live.wait() == 70
+        assert live.log().count("cannot start: ") == 1
+        assert "LookupError: nothing works today (5 attempts, none was ever ready)" in live.log()
+        assert len(live.log().splitlines()) < 20
+
+
+def test_M12_a_child_that_knows_why_it_cannot_run_ends_the_start_at_once(tmp_path: Path) -> None:
+    with started(tmp_path, manners="refusing steady") as live:
+        assert live.wait() == 78
+        errors = [line for line in live.log().splitlines() if " error " in line]
+        assert len(errors) == 1
+        assert 'user = "nobody-here": there is no such user' in errors[0]
+
+
+def test_a_child_that_is_never_ready_ends_the_start(tmp_path: Path) -> None:
+    with started(tmp_path, manners="slow steady", start="100ms", workers=1) as live:
+        assert live.wait() == 70
+        assert "was not ready in time (5 attempts, none was ever ready)" in live.log()
+
+
+# Reload.
+
+
+def test_a_reload_swaps_generations(tmp_path: Path) -> None:
+    with serving(tmp_path) as live:
+        old = live.children()
+        live.reload(workers=3)
+        await_that(lambda: not any(is_alive(pid) for pid in old))
+        assert live.ask()[1] == 2
+        assert len(live.children()) == 4
+
+
+def test_M7_an_address_that_stays_keeps_its_very_socket(tmp_path: Path) -> None:
+    with serving(tmp_path) as live:
+        inode = listening_inode(live)
+        live.reload()
+        assert listening_inode(live) == inode
+
+
+def listening_inode(live: Live) -> str:
+    port = f":{live.port():04X} "
+    lines = Path("/proc/net/tcp").read_text().splitlines()
+    (line,) = [line for line in lines if port in line and " 0A " in line]
+    return line.split()[9]
+
+
+def test_M7_addresses_come_and_go(tmp_path: Path) -> None:
+    path = tmp_path / "socket"
+    with serving(tmp_path) as live:
+        port = live.port()
+        live.reload(addresses=("127.0.0.1:0", f"unix:{path}"))
+        assert path.exists()
+        assert live.ask(port)[1] == 2
+        live.reload(addresses=("127.0.0.1:0",))
+        await_that(lambda: not path.exists())
+        assert live.ask(port)[1] == 3
+
+
+def test_M7_an_address_that_is_taken_leaves_the_old_ones_serving(tmp_path: Path) -> None:
+    with serving(tmp_path) as live, socket.create_server(("127.0.0.1", 0)) as other:
+        children, port = live.children(), live.port()
+        live.reload(addresses=("127.0.0.1:0", f"127.0.0.1:{other.getsockname()[1]}"))
+        assert "reload refused" in live.log()
+        assert f"in use by pid {os.getpid()}" in live.log()
+        assert live.ask(port)[1] == 1
+        assert live.children() == children
+
+
+def test_M7_a_key_that_needs_a_restart_is_named(tmp_path: Path) -> None:
+    with serving(tmp_path) as live:
+        live.reload(pid_file=tmp_path / "pid")
+        live.await_log("needs restart: pid_file")
+        assert not (tmp_path / "pid").exists()
+
+
+@pytest.mark.parametrize(
+    ("facts", "reason"),
+    [
+        ({"extra": "nonsense"}, "small.conf:"),
+        ({"manners": "refusing steady"}, "there is no such user"),
+        ({"manners": "failing steady"}, "LookupError: nothing works today"),
+        ({"manners": "steady slow", "start": "200ms"}, "was not ready in time"),
+        ({"error": "/nonexistent/log"}, "/nonexistent/log"),
+    ],
+)
+def test_M8_a_bad_reload_changes_nothing(
+    tmp_path: Path, facts: dict[str, str], reason: str
+) -> None:
+    with serving(tmp_path) as live:
+        children, fds = live.children(), live.fds()
+        live.reload(**facts)
+        refusals = [line for line in live.log().splitlines() if " error " in line]
+        assert len(refusals) == 1
+        assert "reload refused, nothing changed: " in refusals[0]
+        assert reason in refusals[0]
+        await_that(lambda: live.children() == children)
+        assert live.ask()[1] == 1
+        await_that(lambda: live.fds() == fds)
+        live.reload()
+        assert live.ask()[1] > 1
+
+
+def test_many_HUPs_at_once_are_few_reloads_and_the_last_one_wins(tmp_path: Path) -> None:
+    with serving(tmp_path) as live:
+        for workers in range(1, 6):
+            write_conf(live.conf, workers=workers)
+            live.signal(signal.SIGHUP)
+        live.await_log("reloaded: 5 workers")
+        await_that(lambda: len(live.children()) == 6)
+
+
+def test_M14_fifty_HUPs_leave_no_descriptor(tmp_path: Path) -> None:
+    with serving(tmp_path, workers=1) as live:
+        live.reload(workers=1)
+        await_that(lambda: len(live.children()) == 2)
+        before = live.fds()
+        for _ in range(50):
+            live.reload(workers=1)
+        await_that(lambda: len(live.children()) == 2)
+        await_that(lambda: live.fds() == before)
+        assert len(os.listdir(f"/proc/{live.pid}/task")) == 1
+
+
+def test_a_reload_under_load_refuses_nobody(tmp_path: Path) -> None:
+    with serving(tmp_path) as live:
+        port, generations = live.port(), set()
+        for _ in range(5):
+            before = live.verdicts()
+            live.signal(signal.SIGHUP)
+            while live.verdicts() == before:
+                generations.add(live.ask(port)[1])
+        assert len(generations) >= 5
+
+
+# Scale and logs.
+
+
+def test_M19_TTIN_and_TTOU_change_the_number_of_workers(tmp_path: Path) -> None:
+    with serving(tmp_path, workers=1) as live:
+        live.signal(signal.SIGTTIN)
+        await_that(lambda: len(live.children()) == 3)
+        live.await_log("is ready", times=3)
+        live.signal(signal.SIGTTOU)
+        await_that(lambda: len(live.children()) == 2)
+
+
+def test_M15_USR1_moves_everybody_to_the_new_files(tmp_path: Path) -> None:
+    access, error = tmp_path / "access.log", tmp_path / "error.log"
+    with started(tmp_path, workers=1, access=access, error=error) as live:
+        await_that(lambda: error.exists() and "ready: " in error.read_text())
+        port = int(re.findall(r"127.0.0.1:(\d+)/", error.read_text())[0])
+        live.ask(port)
+        access.rename(tmp_path / "access.1")
+        error.rename(tmp_path / "error.1")
+        live.signal(signal.SIGUSR1)
+        await_that(lambda: error.exists() and "logs reopened" in error.read_text())
+
+        def written() -> bool:
+            live.ask(port)
+            return access.exists() and access.stat().st_size > 0
+
+        await_that(written)
+        worker = live.children()[-1]
+        opened = {os.readlink(f"/proc/{worker}/fd/{fd}") for fd in os.listdir(f"/proc/{worker}/fd")}
+        assert {str(access), str(error)} <= opened
+        assert not {one for one in opened if one.endswith((".1", "(deleted)")) and "log" in one}
+
+
+# Service manager.
+
+
+def test_M10_systemd_hears_READY_RELOADING_and_STOPPING(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.settimeout(20)
+        manager.bind(str(tmp_path / "notify"))
+        with serving(tmp_path, env={"NOTIFY_SOCKET": str(tmp_path / "notify")}) as live:
+            assert manager.recv(4096).startswith(b"READY=1\nSTATUS=serving: 2 workers")
+            live.reload()
+            assert re.match(rb"RELOADING=1\nMONOTONIC_USEC=\d+\nSTATUS=", manager.recv(4096))
+            assert manager.recv(4096).startswith(b"READY=1\nSTATUS=serving: 2 workers")
+            live.reload(extra="nonsense")
+            assert manager.recv(4096).startswith(b"RELOADING=1\n")
+            assert manager.recv(4096).startswith(b"READY=1\nSTATUS=reload refused, nothing")
+            live.signal(signal.SIGTERM)
+            assert manager.recv(4096) == b"STOPPING=1\nSTATUS=stopping"
+
+
+# What systemd does between fork and exec: the socket becomes number 3 of the process named by pid.
+AS_SYSTEMD = """
+import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.environ.update(LISTEN_FDS="1", LISTEN_PID=str(os.getpid()), LISTEN_FDNAMES="web")
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
+def test_M11_a_socket_of_systemd_serves_survives_HUP_and_a_restart(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as given:
+        port = given.getsockname()[1]
+        addresses = ("systemd:web",)
+        with serving_on(given, tmp_path, addresses=addresses) as live:
+            assert live.ask(port)[1] == 1
+            live.reload(addresses=addresses)
+            assert live.ask(port)[1] == 2
+            live.reload(addresses=("127.0.0.1:0",))
+            live.reload(addresses=addresses)
+            assert live.ask(port)[1] == 4
+            live.signal(signal.SIGTERM)
+            assert live.wait() == 0
+        with serving_on(given, tmp_path, addresses=addresses) as live:
+            assert live.ask(port)[1] == 1
+
+
+@contextlib.contextmanager
+def serving_on(given: socket.socket, directory: Path, **facts: Any) -> Iterator[Live]:
+    given.set_inheritable(True)
+    wrapper = (sys.executable, "-c", AS_SYSTEMD, str(given.fileno()))
+    with serving(directory, wrapper=wrapper, close_fds=False, **facts) as live:
+        yield live

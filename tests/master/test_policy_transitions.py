@@ -1,0 +1,305 @@
+"""The policy's transitions: reload and stop."""
+
+import signal
+from dataclasses import replace
+from logging import ERROR, INFO
+
+import pytest
+
+from forkhttpd.master import actions, events
+from forkhttpd.master.actions import Notice
+from forkhttpd.master.child import State
+from forkhttpd.master.policy import MAX_DRAINING, Phase
+from tests.master.play import PLAN, Play, forked, killed, logged, only
+
+# Reload.
+
+
+def test_HUP_loads_the_next_generation_and_touches_nothing() -> None:
+    play = Play().serve()
+    assert play.signal(signal.SIGHUP) == [
+        actions.Notify(Notice.RELOADING, "reloading"),
+        actions.Load(2),
+    ]
+
+
+def test_the_next_generation_starts_beside_the_serving_one() -> None:
+    play = Play().serve()
+    play.signal(signal.SIGHUP)
+    found = play.loaded(replace(PLAN, generation=2))
+    assert forked(found) == ["spawner [default]", "worker 1", "worker 2"]
+    assert killed(found) == []
+
+
+def test_nothing_drains_before_every_worker_and_spawner_is_ready() -> None:
+    play = Play().serve()
+    play.signal(signal.SIGHUP)
+    play.next_plan()
+    assert killed(play.ready(*play.workers(2))) == []
+    assert killed(play.ready(play.spawner(2))) == [(one, "HUP") for one in play.workers(1)]
+
+
+def test_the_swap_adopts_first_and_releases_after() -> None:
+    play = Play().serve()
+    play.signal(signal.SIGHUP)
+    play.next_plan()
+    found = play.ready(*play.children(2))
+    steps = [one for one in found if isinstance(one, (actions.Adopt, actions.Release))]
+    assert steps == [actions.Adopt(2), actions.Release(1)]
+    assert logged(found, INFO) == ["reloaded: 2 workers, 1 spawner"]
+
+
+def test_a_generation_drains_workers_first_then_its_spawners_then_it_is_closed() -> None:
+    play = Play().serve()
+    play.reload()
+    first, second = play.workers(1)
+    assert killed(play.dies(first, 0)) == []
+    assert killed(play.dies(second, 0)) == [(play.spawner(1), "TERM")]
+    assert only(play.dies(play.spawner(1), 0), actions.Close) == [actions.Close(1)]
+
+
+def test_workers_that_drain_get_their_spawner_back_when_it_dies() -> None:
+    play = Play().serve()
+    play.reload()
+    assert forked(play.dies(play.spawner(1))) == ["spawner [default]"]
+    assert play.spawner(1).generation == 1
+
+
+def test_workers_that_drain_are_not_replaced_when_they_die() -> None:
+    play = Play().serve()
+    play.reload()
+    assert forked(play.dies(play.workers(1)[0], -signal.SIGSEGV)) == []
+
+
+def test_who_has_not_drained_in_time_gets_QUIT_and_two_seconds_later_KILL() -> None:
+    play = Play().serve()
+    play.reload()
+    workers = play.workers(1)
+    assert killed(play.after(29.9)) == []
+    assert killed(play.after(0.1)) == [(one, "QUIT") for one in workers]
+    assert killed(play.after(2.0)) == [(one, "KILL") for one in workers]
+
+
+def test_a_spawner_has_the_time_that_its_programs_have() -> None:
+    play = Play().serve()
+    play.reload()
+    play.leave(play.workers(1))
+    spawner = play.spawner(1)
+    assert killed(play.after(4.9)) == []
+    assert killed(play.after(0.1)) == [(spawner, "QUIT")]
+
+
+def test_a_reload_takes_up_another_number_of_workers() -> None:
+    play = Play().serve()
+    play.signal(signal.SIGHUP)
+    play.next_plan(workers=5, pools=())
+    assert len(play.children(2)) == 5
+
+
+# A reload that cannot be.
+
+
+def test_M8_a_wrong_file_changes_nothing() -> None:
+    play = Play().serve()
+    play.signal(signal.SIGHUP)
+    found = play.not_loaded("site.conf:3: [log] lefel: no such key")
+    verdict = "reload refused, nothing changed: site.conf:3: [log] lefel: no such key"
+    assert found == [actions.Log(ERROR, verdict), actions.Notify(Notice.READY, verdict)]
+    assert play.policy.phase is Phase.SERVING
+
+
+def test_M8_one_child_that_cannot_start_puts_the_next_generation_away() -> None:
+    play = Play().serve()
+    play.signal(signal.SIGHUP)
+    play.next_plan()
+    play.ready(play.spawner(2), play.workers(2)[0])
+    bad = play.workers(2)[1]
+    others = [one for one in play.children(2) if one is not bad]
+    found = play.dies(bad, 78, "there is no such user")
+    assert len(logged(found, ERROR)) == 1
+    assert logged(found, ERROR)[0].endswith("exited with status 78: there is no such user")
+    assert only(found, actions.Release) == [actions.Release(2)]
+    assert [child.generation for child, _ in killed(found)] == [2]
+    assert forked(found) == []
+    found = play.leave([one for one in others if one in play.workers(2)])
+    assert killed(found) == [(play.spawner(2), "TERM")]
+    assert only(play.leave([play.spawner(2)]), actions.Close) == [actions.Close(2)]
+    assert [one.state for one in play.children(1)] == [State.READY] * 3
+
+
+def test_M8_a_child_that_was_ready_and_dies_before_the_swap_is_a_refusal_too() -> None:
+    play = Play().serve()
+    play.signal(signal.SIGHUP)
+    play.next_plan()
+    play.ready(play.workers(2)[0])
+    assert len(logged(play.dies(play.workers(2)[0]), ERROR)) == 1
+    assert play.policy.phase is Phase.SERVING
+
+
+def test_M8_a_child_that_hangs_at_boot_is_a_refusal_after_the_start_limit() -> None:
+    play = Play().serve()
+    play.signal(signal.SIGHUP)
+    play.next_plan()
+    hung = play.spawner(2)
+    play.ready(*play.workers(2))
+    assert killed(play.after(10.0)) == [(hung, "KILL")]
+    assert "was not ready in time" in logged(play.dies(hung), ERROR)[0]
+    assert [one.state for one in play.children(1)] == [State.READY] * 3
+
+
+def test_M8_the_others_ends_are_no_news() -> None:
+    play = Play().serve()
+    play.signal(signal.SIGHUP)
+    play.next_plan()
+    first, second = play.workers(2)
+    play.dies(first, 70)
+    assert logged(play.dies(second, 70), INFO) == []
+
+
+def test_a_crash_of_the_serving_generation_is_mended_during_a_reload() -> None:
+    play = Play().serve()
+    play.signal(signal.SIGHUP)
+    play.next_plan()
+    assert forked(play.dies(play.workers(1)[0])) == ["worker 1"]
+    assert play.policy.phase is Phase.SWAPPING
+
+
+def test_after_a_refusal_the_next_HUP_is_a_new_generation() -> None:
+    play = Play().serve()
+    play.signal(signal.SIGHUP)
+    play.not_loaded("no")
+    assert only(play.signal(signal.SIGHUP), actions.Load) == [actions.Load(3)]
+
+
+# One at a time.
+
+
+def test_a_HUP_during_a_reload_is_kept_and_many_are_one() -> None:
+    play = Play().serve()
+    play.signal(signal.SIGHUP)
+    play.next_plan()
+    for _ in range(3):
+        assert only(play.signal(signal.SIGHUP), actions.Load) == []
+    found = play.ready(*play.children(2))
+    assert only(found, actions.Load) == [actions.Load(3)]
+
+
+def test_a_HUP_during_a_reload_that_fails_is_kept_too() -> None:
+    play = Play().serve()
+    play.signal(signal.SIGHUP)
+    play.next_plan()
+    play.signal(signal.SIGHUP)
+    assert only(play.dies(play.workers(2)[0], 70), actions.Load) == [actions.Load(3)]
+
+
+def test_a_HUP_before_the_first_READY_waits_for_it() -> None:
+    play = Play()
+    play.begin()
+    assert only(play.signal(signal.SIGHUP), actions.Load) == []
+    assert only(play.ready(*play.children(1)), actions.Load) == [actions.Load(2)]
+
+
+def test_the_number_of_draining_generations_is_bounded() -> None:
+    play = Play().serve()
+    for _ in range(MAX_DRAINING):
+        play.reload()
+    assert only(play.signal(signal.SIGHUP), actions.Load) == []
+    oldest = play.workers(1)
+    play.leave(oldest)
+    assert only(play.leave([play.spawner(1)]), actions.Load) == [actions.Load(MAX_DRAINING + 2)]
+
+
+# Stop.
+
+
+def test_TERM_lets_everybody_finish_and_leaves_with_0() -> None:
+    play = Play().serve()
+    workers = play.workers()
+    found = play.signal(signal.SIGTERM)
+    assert only(found, actions.Notify) == [actions.Notify(Notice.STOPPING, "stopping")]
+    assert only(found, actions.Release) == [actions.Release(1)]
+    assert killed(found) == [(one, "TERM") for one in workers]
+    assert killed(play.leave(workers)) == [(play.spawner(), "TERM")]
+    assert only(play.leave([play.spawner()]), actions.Exit) == [actions.Exit(0, "")]
+
+
+def test_TERM_is_followed_by_QUIT_and_KILL_when_the_graceful_time_is_up() -> None:
+    play = Play(replace(PLAN, workers=1, pools=())).serve()
+    (worker,) = play.workers()
+    play.signal(signal.SIGTERM)
+    assert killed(play.after(30.0)) == [(worker, "QUIT")]
+    assert killed(play.after(2.0)) == [(worker, "KILL")]
+    assert only(play.dies(worker), actions.Exit) == [actions.Exit(0, "")]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT])
+def test_INT_and_QUIT_stop_now(number: signal.Signals) -> None:
+    play = Play().serve()
+    children = play.children(1)
+    assert killed(play.signal(number)) == [(one, "QUIT") for one in children]
+    assert killed(play.after(2.0)) == [(one, "KILL") for one in children]
+    found = [one for child in children for one in play.dies(child)]
+    assert forked(found) == []
+    assert only(play.tell(events.Swept()), actions.Exit) == [actions.Exit(0, "")]
+
+
+def test_INT_during_a_graceful_stop_stops_now() -> None:
+    play = Play().serve()
+    play.signal(signal.SIGTERM)
+    assert {name for _, name in killed(play.signal(signal.SIGINT))} == {"QUIT"}
+
+
+def test_a_second_TERM_changes_nothing() -> None:
+    play = Play().serve()
+    play.signal(signal.SIGTERM)
+    assert play.signal(signal.SIGTERM) == []
+
+
+def test_TERM_preempts_a_reload_and_a_HUP_that_waits() -> None:
+    play = Play().serve()
+    play.signal(signal.SIGHUP)
+    play.next_plan()
+    play.signal(signal.SIGHUP)
+    found = play.signal(signal.SIGTERM)
+    assert only(found, actions.Release) == [actions.Release(1), actions.Release(2)]
+    assert {child.generation for child, _ in killed(found)} == {1, 2}
+    play.leave(play.workers(1) + play.workers(2))
+    found = play.leave([play.spawner(1), play.spawner(2)])
+    assert only(found, actions.Exit) == [actions.Exit(0, "")]
+    assert len(only(play.done, actions.Load)) == 1
+
+
+def test_TERM_reaches_workers_that_drain_for_a_reload_without_more_time() -> None:
+    play = Play().serve()
+    play.reload()
+    old = play.workers(1)
+    play.after(20.0)
+    assert [one for one in killed(play.signal(signal.SIGTERM)) if one[0] in old] == [
+        (one, "TERM") for one in old
+    ]
+    assert [one for one in killed(play.after(10.0)) if one[0] in old] == [
+        (one, "QUIT") for one in old
+    ]
+
+
+def test_TERM_before_the_first_READY_leaves_with_0() -> None:
+    play = Play()
+    play.begin()
+    play.signal(signal.SIGTERM)
+    found = play.leave(play.workers()) + play.leave([play.spawner()])
+    assert only(found, actions.Exit) == [actions.Exit(0, "")]
+
+
+def test_a_child_that_hangs_at_boot_does_not_use_up_the_graceful_time() -> None:
+    play = Play(replace(PLAN, workers=1, pools=()))
+    play.begin()
+    play.after(8.0)
+    play.signal(signal.SIGTERM)
+    assert [name for _, name in killed(play.after(2.0))] == ["QUIT"]
+
+
+def test_HUP_and_TTIN_during_a_stop_do_nothing() -> None:
+    play = Play().serve()
+    play.signal(signal.SIGTERM)
+    assert play.signal(signal.SIGHUP) == []
+    assert play.signal(signal.SIGTTIN) == []
