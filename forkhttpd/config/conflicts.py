@@ -22,7 +22,7 @@ from forkhttpd.config.wording import meant, quoted
 KEYS_OF_OTHERS = {
     "docroot": {
         *("suffix", "interpreter", "pool", "env", "pass_authorization", "background"),
-        *("first_byte", "silence", "total"),
+        *("first_byte", "silence", "total", "spool"),
     },
     "cgi": {"index", "listing"},
 }

@@ -167,6 +167,9 @@ class Mount:
         60.0, "longest time between two pieces of a program's output"
     )
     total: PositiveDuration = _field(900.0, "longest time for a program from start to end")
+    spool: Size = _field(
+        64 << 20, "most bytes of output that are kept for a slow client; 0 holds the program back"
+    )
 
     @field_validator("path")
     @classmethod
