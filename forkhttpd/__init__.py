@@ -1,3 +1,40 @@
-"""forkhttpd: a small, dependable pre-fork HTTP server for static files and CGI programs."""
+"""forkhttpd: a small, dependable pre-fork HTTP server for static files and CGI programs.
+
+Static content, CGI programs and the server are three separate things here, and three kinds of
+processes:
+
+    master      binds, forks, watches, reloads; serves nobody, and knows no HTTP
+    worker      accepts, parses, dispatches: answers files itself and programs by asking
+    spawner     one per pool: starts CGI programs, limits them, reaps them
+
+The nouns, and where each lives:
+
+    config/         the configuration: typed, frozen, complete before anything is bound
+    master/         the process manager: policy decides, master does
+    worker/         one serving process
+      http1/        the protocol, pure: no I/O and no clock
+      loop/         descriptors, time and coroutines; nothing of HTTP
+      handlers/     what a URL means: `async (Request) -> Response`; never sees a socket
+    spawner/        starts programs; standard library only, runs under the pool's own interpreter
+    bundle.py       the spawner as one source, and the exec that starts it
+    scoreboard.py   shared memory, where the processes meet
+    channel.py      messages with descriptors between them
+    inheritance.py  what a child is born with
+    privileges.py   become less, once
+    signals.py      signals as messages
+    log.py          the error log
+    errors.py       what stops the daemon, by whose fault it is
+    cli.py          the command: the one place that joins master, worker and spawner
+
+Who imports whom (tests/architecture holds it; an arrow reads "may import"):
+
+    cli → everything it joins
+    master → config, log, scoreboard, channel, inheritance, privileges, signals
+    worker → the same, and loop, http1; its router → handlers; its launcher → spawner.protocol
+    handlers/static, handlers/cgi → http1, config, docroot; cgi → loop, too
+    bundle → config, inheritance, privileges, signals, channel, scoreboard
+    spawner → channel, scoreboard, which are bundled with it
+    http1, loop, errors → nothing
+"""
 
 __version__ = "0.1.0"

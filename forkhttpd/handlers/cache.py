@@ -111,8 +111,8 @@ class Cache:
         self._max_bytes = max_bytes
         self._stat = stat
 
-    def fresh(self, path: str) -> Found | None:
-        """Return the file whose whole answer is kept, if it is still the same.
+    def fresh(self, path: str) -> Entry | None:
+        """Return the entry of a file whose whole answer is kept, if it is still the same.
 
         One dictionary look-up where there is none; one stat where there is.
         """
@@ -134,7 +134,7 @@ class Cache:
             self._drop(path)
             return None
         entry.used = True
-        return Found(entry, entry.whole)
+        return entry
 
     def known(self, path: str, version: Identity) -> Entry | None:
         """Return the entry of the very version of a file that the caller has open."""

@@ -32,13 +32,6 @@ SMALL: Final = 64 << 10
 """Bytes up to which a file is answered from memory; larger ones go from the disk by sendfile."""
 
 _ALLOW: Final = (("Allow", "GET, HEAD, OPTIONS"),)
-_CONDITIONS: Final = (
-    "range",
-    "if-none-match",
-    "if-modified-since",
-    "if-match",
-    "if-unmodified-since",
-)
 _LISTING_FIELDS: Final = (
     ("Content-Type", "text/html; charset=utf-8"),
     ("Cache-Control", "no-cache"),
@@ -83,10 +76,16 @@ class Static:
 
         Raises HTTPError: 403, 404, 405, 412, 416, 500, 503.
         """
-        if request.method not in ("GET", "HEAD"):
-            return _answer_other(request.method)
-        if request.target.encoded_slash >= 0:
+        line = request.line
+        if line.method not in ("GET", "HEAD"):
+            return _answer_other(line.method)
+        if line.target.encoded_slash >= 0:
             raise HTTPError(404, f"{request.path}: an encoded slash is no separator")
+        entry = self._cache.fresh(path)
+        if entry is not None and entry.whole is not None:
+            if not request.section.conditional:
+                return entry.whole
+            return _choose(request, Found(entry, entry.whole))
         found = self._find(path)
         if found is not None:
             return _choose(request, found)
@@ -110,9 +109,9 @@ class Static:
         return None
 
     def _file(self, path: str) -> Found | None:
-        found = self._cache.fresh(path)
-        if found is not None:
-            return found
+        entry = self._cache.fresh(path)
+        if entry is not None and entry.whole is not None:
+            return Found(entry, entry.whole)
         fd = self._open(path)
         if fd is None:
             return None
@@ -217,10 +216,7 @@ def _content(fd: int, size: int) -> bytes | None:
 
 def _choose(request: Request, found: Found) -> Response:
     """Return the answer to the request's conditions: all, a part or nothing of what was found."""
-    for name in _CONDITIONS:
-        if name in request.fields:
-            break
-    else:
+    if not request.section.conditional:
         return found.whole
     try:
         chosen = _by_conditions(request, found)

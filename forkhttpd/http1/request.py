@@ -6,12 +6,20 @@ with every line, and many clients the same line, so neither is parsed again (see
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Protocol
 
 from forkhttpd.http1.headers import Fields
 from forkhttpd.http1.target import Target
+
+_CONDITIONS = (
+    "range",
+    "if-none-match",
+    "if-modified-since",
+    "if-match",
+    "if-unmodified-since",
+)
 
 
 class Version(IntEnum):
@@ -38,7 +46,8 @@ class HeaderSection:
     host: the Host field's value without port, lower-case, "" when there is none (HTTP/1.0);
     length: of the body in bytes, 0 without a body, None when it is chunked;
     keep_alive: the client wants the connection to stay open (RFC 9112 §9.3);
-    expects_continue: the client waits for 100 before it sends the body (RFC 9110 §10.1.1).
+    expects_continue: the client waits for 100 before it sends the body (RFC 9110 §10.1.1);
+    conditional: a field asks for something else than the whole as it is (RFC 9110 §13.1, §14.2).
     """
 
     fields: Fields
@@ -46,6 +55,10 @@ class HeaderSection:
     length: int | None
     keep_alive: bool
     expects_continue: bool
+    conditional: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "conditional", any(name in self.fields for name in _CONDITIONS))
 
 
 class RequestBody(Protocol):
@@ -78,49 +91,73 @@ class Endpoint:
     port: int
 
 
+class _NoBody:
+    """The body of a request that has none."""
+
+    __slots__ = ()
+    length = 0
+    can_be_discarded = True
+
+    async def discard(self) -> bool:
+        return True
+
+    async def read(self) -> bytes:
+        return b""
+
+
+NO_BODY: RequestBody = _NoBody()
+
+
 def _watch_nobody() -> None:
-    """Watch no client: there is none that could leave."""
+    """There is no client that could leave."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """The connection that a request came over, as far as a handler may know it.
+
+    scheme: "http" or "https"; name: distinguishes the connection from every other of this boot;
+    watch_client: for a handler that is going to wait for somebody else: from this call on it is
+    cancelled when the client leaves.
+    """
+
+    client: Endpoint
+    server: Endpoint
+    scheme: str
+    name: str
+    watch_client: Callable[[], None] = _watch_nobody
 
 
 class Request:
-    """One request on its way through a handler."""
+    """One request on its way through a handler.
 
-    __slots__ = (
-        "body",
-        "client",
-        "id",
-        "line",
-        "received",
-        "scheme",
-        "section",
-        "server",
-        "watch_client",
-    )
+    number: how many requests came over the hop before it, plus one; received: monotonic seconds,
+    when its head was complete.
+    """
+
+    __slots__ = ("body", "hop", "line", "number", "received", "section")
 
     def __init__(
         self,
         line: RequestLine,
         section: HeaderSection,
         *,
-        body: RequestBody,
-        client: Endpoint,
-        server: Endpoint,
-        scheme: str,
-        id: str,  # noqa: A002 - the field's term
+        hop: Hop,
+        number: int,
         received: float,
-        watch_client: Callable[[], None] = _watch_nobody,
+        body: RequestBody = NO_BODY,
     ) -> None:
         self.line = line
         self.section = section
+        self.hop = hop
+        self.number = number
+        self.received = received
         self.body = body
-        self.client = client
-        self.server = server
-        self.scheme = scheme  # "http" or "https"
-        self.id = id  # names the request in every log line, and to its program
-        self.received = received  # monotonic seconds, when its head was complete
-        # For a handler that is going to wait for somebody else: from this call on it is cancelled
-        # when the client leaves.
-        self.watch_client = watch_client
+
+    @property
+    def id(self) -> str:
+        """What names the request in every log line, on its error page, and to its program."""
+        return f"{self.hop.name}-{self.number:x}"
 
     @property
     def method(self) -> str:

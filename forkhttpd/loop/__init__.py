@@ -1,6 +1,7 @@
 """The small kernel of a worker: descriptors, time and coroutines; nothing of HTTP.
 
-    kernel.py   Loop: epoll, tasks, deadlines.  Task, Future, Event, Port.
+    kernel.py   Loop: epoll, tasks, deadlines.  Task, Port.
+    future.py   Future: a result to wait for.  Event: a sign to wait for.
     stream.py   Stream: bytes in and out of a connected socket.  Pipe: one end of a pipe.
 
 A task is one coroutine.  It runs until it awaits something that is not there yet: a descriptor
@@ -8,12 +9,11 @@ A task is one coroutine.  It runs until it awaits something that is not there ye
 loop's clock, and ends early with `DeadlineExceeded` or `Cancelled`.
 """
 
+from forkhttpd.loop.future import Event, Future
 from forkhttpd.loop.kernel import (
     FOREVER,
     Cancelled,
     DeadlineExceeded,
-    Event,
-    Future,
     Loop,
     Port,
     Task,

@@ -60,13 +60,19 @@ class Stream:
 
         With socket.MSG_MORE in `flags` it may wait for what is sent next, to share a packet.
         """
-        sent = self._send_some(data, flags)
-        if sent == len(data):
-            return
-        rest = memoryview(data)
-        while sent < len(rest):
+        rest = memoryview(data)[self.send_now(data, flags) :]
+        while rest:
             await self.port.writable(self._loop.now + patience)
-            sent += self._send_some(rest[sent:], flags)
+            rest = rest[self.send_now(rest, flags) :]
+
+    def send_now(self, data: bytes | memoryview, flags: int = 0) -> int:
+        """Send what the socket's buffer takes, return how many bytes; raises Disconnected."""
+        try:
+            return self._send(data, flags)
+        except BlockingIOError:
+            return 0
+        except OSError as error:
+            raise Disconnected from error
 
     async def send_file(self, fd: int, start: int, length: int, patience: float) -> None:
         """Send a part of a file without it passing through us (sendfile(2)).
@@ -131,14 +137,6 @@ class Stream:
         """Close; a second call does nothing."""
         self.port.close()
         self._socket.close()
-
-    def _send_some(self, data: bytes | memoryview, flags: int) -> int:
-        try:
-            return self._send(data, flags)
-        except BlockingIOError:
-            return 0
-        except OSError as error:
-            raise Disconnected from error
 
 
 class Pipe:

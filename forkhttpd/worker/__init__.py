@@ -1,0 +1,13 @@
+"""One serving process: joins the loop, the protocol, the handlers and the spawners' channels.
+
+    worker.py       the process: its turns, its signals, its draining
+    acceptor.py     takes connections from a listener
+    connection.py   one client: read a request, respond, send, log, again or close
+    body.py         a request's body, pulled from the connection
+    sender.py       the only place that writes to a client
+    router.py       which handler a request belongs to; alone knows the handlers
+    launcher.py     asks spawners to start programs; alone knows their protocol
+    accesslog.py    one line per answer, in batches
+    errorpage.py    an error as something that a person reads
+    context.py      what all connections share
+"""

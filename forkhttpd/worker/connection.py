@@ -14,8 +14,18 @@ import socket
 
 from forkhttpd.http1.errors import HTTPError
 from forkhttpd.http1.parser import Parser
-from forkhttpd.http1.request import Endpoint, HeaderSection, Request, RequestLine, Version
+from forkhttpd.http1.request import (
+    NO_BODY,
+    Endpoint,
+    HeaderSection,
+    Hop,
+    Request,
+    RequestBody,
+    RequestLine,
+    Version,
+)
 from forkhttpd.http1.response import Response
+from forkhttpd.http1.target import Target
 from forkhttpd.loop import DeadlineExceeded, Disconnected, Stream, Task
 from forkhttpd.worker.body import Body
 from forkhttpd.worker.context import Context
@@ -27,6 +37,9 @@ FINISH_PATIENCE = 2.0  # seconds without input from a client that we have answer
 FINISH_LONGEST = 15.0  # seconds for one that keeps sending what nobody wants
 
 
+# What was answered when there is no telling what was asked.
+_NO_LINE = RequestLine("", Target("", "", "", "", -1), Version.HTTP_1_1, "")
+
 # Refusals that an operator may want to know the reason of; of the others there are too many.
 _REFUSALS = {403: logging.WARNING, 413: logging.INFO}
 
@@ -35,16 +48,13 @@ class Connection:
     """A client's connection.  `serve` is its whole life; it closes the socket."""
 
     __slots__ = (
-        "_client",
         "_context",
         "_count",
-        "_id",
+        "_hop",
         "_loop",
         "_parser",
         "_request",
-        "_scheme",
         "_sender",
-        "_server",
         "_stream",
         "_task",
     )
@@ -65,11 +75,14 @@ class Connection:
         self._sender = Sender(
             self._stream, patience=context.timeouts.write, server=context.server, log=context.log
         )
-        self._id = id
+        self._hop = Hop(
+            client,
+            server,
+            scheme="http",
+            name=f"{context.name}-{id:x}",
+            watch_client=self._stream.port.watch,
+        )
         self._count = 0
-        self._client = client
-        self._server = server
-        self._scheme = "http"
         self._request: Request | None = None  # the one being answered
         self._task: Task
         self._stream.port.on_hangup = self._note_hangup
@@ -87,7 +100,7 @@ class Connection:
         except (Disconnected, DeadlineExceeded):
             pass
         except Exception:
-            self._context.log.exception("connection %s failed", self._name())
+            self._context.log.exception("%s: connection failed", self._hop.name)
         finally:
             self._context.connections.discard(self)
             self._stream.close()
@@ -113,57 +126,55 @@ class Connection:
             try:
                 return await self._answer(request, response)
             finally:
-                await response.close()
+                if response.rendered is None:  # else it was in memory, and nothing is held
+                    await response.close()
         finally:
             self._context.active -= 1
             self._request = None
 
     async def _next_head(self) -> tuple[RequestLine, HeaderSection] | None:
         """Return the next request's head, None when the client wants no more."""
-        parser = self._parser
-        head = parser.next_request()
-        if head is not None:
-            return head
-        timeouts = self._context.timeouts
-        idle_until = self._loop.now + timeouts.idle
-        header_until = self._loop.now + timeouts.header
+        parser, timeouts = self._parser, self._context.timeouts
+        head = parser.next_request() if parser.buffered else None
+        header_until = 0.0
         while head is None:
-            started = parser.started
+            started = parser.buffered and parser.started
+            if not started:
+                deadline = self._loop.now + timeouts.idle
+            elif not header_until:  # absolute, from the first byte on (H9)
+                deadline = header_until = self._loop.now + timeouts.header
             try:
-                data = await self._stream.receive(header_until if started else idle_until)
+                data = await self._stream.receive(deadline)
             except DeadlineExceeded:
                 if not started:
                     return None
                 raise HTTPError(408, "the header stopped coming", close=True) from None
             if not data:
                 return None
-            if not started:  # absolute, from the first byte on (H9)
-                header_until = self._loop.now + timeouts.header
             parser.feed(data)
             head = parser.next_request()
         return head
 
     def _make_request(self, line: RequestLine, section: HeaderSection) -> Request:
         self._count += 1
-        context = self._context
-        body = Body(
+        body = NO_BODY if section.length == 0 else self._make_body(section)
+        return Request(
+            line,
+            section,
+            hop=self._hop,
+            number=self._count,
+            received=self._loop.now,
+            body=body,
+        )
+
+    def _make_body(self, section: HeaderSection) -> RequestBody:
+        return Body(
             section,
             parser=self._parser,
             stream=self._stream,
             loop=self._loop,
-            limit=context.limits.body,
-            patience=context.timeouts.body,
-        )
-        return Request(
-            line,
-            section,
-            body=body,
-            client=self._client,
-            server=self._server,
-            scheme=self._scheme,
-            id=self._name(),
-            received=self._loop.now,
-            watch_client=self._stream.port.watch,
+            limit=self._context.limits.body,
+            patience=self._context.timeouts.body,
         )
 
     async def _respond(self, request: Request) -> Response:
@@ -187,40 +198,27 @@ class Connection:
         keep_alive = request.section.keep_alive and not context.draining and body.can_be_discarded
         try:
             stays = await self._sender.send(
-                response,
-                method=request.line.method,
-                version=request.line.version,
-                keep_alive=keep_alive,
-                date=context.date,
+                response, request.line, context.date, keep_alive=keep_alive
             )
         finally:
             context.count(request, response.status, self._sender.sent)
-        return stays and await body.discard()
+        return stays and (body is NO_BODY or await body.discard())
 
     async def _refuse(self, error: HTTPError) -> None:
         """Answer what could not be read as a request."""
-        context = self._context
-        context.log.info("%s: refused: %d %s", self._name(), error.status, error.reason)
-        response = error_response(error, id=self._name())
+        context, name = self._context, self._hop.name
+        context.log.info("%s: refused: %d %s", name, error.status, error.reason)
+        response = error_response(error, id=name)
         try:
-            await self._sender.send(
-                response,
-                method="GET",
-                version=Version.HTTP_1_1,
-                keep_alive=False,
-                date=context.date,
-            )
+            await self._sender.send(response, _NO_LINE, context.date, keep_alive=False)
         finally:
-            context.count_refused(self._client, response.status, self._sender.sent)
+            context.count_refused(self._hop.client, response.status, self._sender.sent)
 
     def _log_refusal(self, request: Request, error: HTTPError) -> None:
         level = logging.ERROR if error.status >= 500 else _REFUSALS.get(error.status, logging.DEBUG)
         self._context.log.log(
             level, "%s: %s: %d %s", request.id, request.line.text, error.status, error.reason
         )
-
-    def _name(self) -> str:
-        return f"{self._context.name}-{self._id:x}-{self._count:x}"
 
     def _note_hangup(self) -> None:
         if self._request is None:

@@ -56,7 +56,7 @@ class Router:
         self._names: dict[str, list[Route]] = {}
         self._wildcards: dict[str, list[Route]] = {}
         self._default: list[Route] = []
-        self._memory: dict[tuple[str, str], Route] = {}
+        self._memory: dict[tuple[str, str], tuple[Handler, str]] = {}
         for site in reversed(config.site):  # so that the first stays the default
             self._default = routes = build.routes(site)
             for name in site.names:
@@ -65,22 +65,24 @@ class Router:
                 else:
                     self._names[name.lower()] = routes
 
-    async def respond(self, request: Request) -> Response:
-        """Answer a request.  Raises HTTPError, 404 when it belongs to nobody."""
-        route = self._find(request.section.host, request.line.target.path)
-        return await route.handler(request, request.line.target.path[len(route.prefix) :])
-
-    def _find(self, host: str, path: str) -> Route:
-        key = (host, path)
-        route = self._memory.get(key)
-        if route is None:
-            route = next((route for route in self._site(host) if route.matches(path)), None)
-            if route is None:
-                raise HTTPError(404, f"no mount for {path}")
+    def respond(self, request: Request) -> Awaitable[Response]:
+        """Have the request answered.  Raises HTTPError, 404 when it belongs to nobody."""
+        host, path = request.section.host, request.line.target.path
+        found = self._memory.get((host, path))
+        if found is None:
+            found = self._find(host, path)
             if len(self._memory) >= _MEMORY_SIZE:
                 self._memory.clear()
-            self._memory[key] = route
-        return route
+            self._memory[host, path] = found
+        handler, rest = found
+        return handler(request, rest)
+
+    def _find(self, host: str, path: str) -> tuple[Handler, str]:
+        """Return the handler of a path, and the part of the path that is below its mount."""
+        for route in self._site(host):
+            if route.matches(path):
+                return route.handler, path[len(route.prefix) :]
+        raise HTTPError(404, f"no mount for {path}")
 
     def _site(self, host: str) -> list[Route]:
         """Return the routes of a host; it is only looked up, never used as a path (H2)."""

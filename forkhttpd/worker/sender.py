@@ -10,7 +10,7 @@ import socket
 from collections.abc import AsyncIterator
 
 from forkhttpd.http1.errors import HTTPError
-from forkhttpd.http1.request import Version
+from forkhttpd.http1.request import RequestLine
 from forkhttpd.http1.response import Bytes, Chunks, FileSlice, Raw, Rendered, Response
 from forkhttpd.http1.writer import LAST_CHUNK, Framing, choose_framing, chunk, render_head
 from forkhttpd.loop import Stream
@@ -40,24 +40,26 @@ class Sender:
         self.sent = 0
 
     async def send(
-        self, response: Response, *, method: str, version: Version, keep_alive: bool, date: str
+        self, response: Response, line: RequestLine, date: str, *, keep_alive: bool
     ) -> bool:
-        """Send it all; return whether the connection stays open for another request.
+        """Answer the request of a line; return whether the connection stays open for another.
 
         Raises DeadlineExceeded, Disconnected, and CutShort (the reason is logged).
         """
-        variant = version << 2 | keep_alive << 1 | (method == "HEAD")
+        variant = _variant(line, keep_alive)
         rendered = response.rendered
         if rendered is None or rendered.date is not date or rendered.variant != variant:
             self.sent = 0
-            framing = _framing(response, method, version, keep_alive=keep_alive)
+            framing = _framing(response, line, keep_alive=keep_alive)
             match response.body:
                 case FileSlice() | Chunks() | Raw():
                     await self._send_apart(response, framing, date)
                     return framing.keep_alive
             rendered = self._render(response, framing, date, variant)
         self.sent = rendered.sent
-        await self._stream.send(rendered.wire, self._patience)
+        sent = self._stream.send_now(rendered.wire)
+        if sent < len(rendered.wire):
+            await self._stream.send(rendered.wire[sent:], self._patience)
         return rendered.keep_alive
 
     def _render(self, response: Response, framing: Framing, date: str, variant: int) -> Rendered:
@@ -121,7 +123,12 @@ class Sender:
             self.sent += len(piece)
 
 
-def _framing(response: Response, method: str, version: Version, *, keep_alive: bool) -> Framing:
+def _variant(line: RequestLine, keep_alive: bool) -> int:
+    """Return a number for all of a request that makes a difference to a rendered response."""
+    return (line.method == "HEAD") << 8 | keep_alive << 7 | line.version
+
+
+def _framing(response: Response, line: RequestLine, *, keep_alive: bool) -> Framing:
     if isinstance(response.body, Raw):
         return _RAW
-    return choose_framing(method, version, response=response, keep_alive=keep_alive)
+    return choose_framing(line.method, line.version, response=response, keep_alive=keep_alive)

@@ -22,7 +22,7 @@ import time
 from typing import NoReturn
 
 from forkhttpd import channel, signals
-from forkhttpd.errors import ExitCode, StartupError, describe
+from forkhttpd.errors import ExitCode, describe
 from forkhttpd.http1.request import Endpoint
 from forkhttpd.inheritance import REOPEN, Inheritance
 from forkhttpd.log import set_up
@@ -45,21 +45,16 @@ _MASTERS = (signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGTTIN, signa
 
 
 def run_worker(inheritance: Inheritance) -> NoReturn:
-    """Be a worker for the rest of the process; the Program of Role.WORKER."""
+    """Be a worker for the rest of the process; the Program of Role.WORKER.
+
+    Raises StartupError when it cannot be one.
+    """
     config = inheritance.config
     name = f"worker {inheritance.number}"
     log = set_up(inheritance.error_log, level=config.log.level, name=name)
-    code = ExitCode.STOPPED
-    try:
-        become(config.user, config.group, no_new_privileges=True)
-        Worker(inheritance, log).run()
-    except StartupError as error:
-        log.error("%s", error)
-        code = error.exit_code
-    except Exception:
-        log.exception("%s failed", name)
-        code = ExitCode.SOFTWARE
-    os._exit(code)
+    become(config.user, config.group, no_new_privileges=True)
+    Worker(inheritance, log).run()
+    os._exit(ExitCode.STOPPED)
 
 
 class Worker:
@@ -202,11 +197,11 @@ class Worker:
             return
         if not message:  # the master is gone, which the lifeline says, too
             self._loop.unwatch(control.fileno())
-        elif message == REOPEN and len(fds) == 2:
+        elif message == REOPEN:
             self._access_log.flush()
-            access, error = fds
-            os.dup2(access, self._access_log.fd, inheritable=False)
-            os.dup2(error, self._inheritance.error_log, inheritable=False)
+            logs = (self._inheritance.access_log, self._inheritance.error_log)
+            for fd, new in zip((log for log in logs if log >= 0), fds, strict=False):
+                os.dup2(new, fd, inheritable=False)
         channel.close_all(fds)
 
     def _report(self, error: Exception) -> None:

@@ -14,7 +14,7 @@ from forkhttpd.handlers.static import Static
 from forkhttpd.http1 import target
 from forkhttpd.http1.errors import HTTPError
 from forkhttpd.http1.headers import Fields
-from forkhttpd.http1.request import Endpoint, HeaderSection, Request, RequestLine, Version
+from forkhttpd.http1.request import Endpoint, HeaderSection, Hop, Request, RequestLine, Version
 from forkhttpd.http1.response import Bytes, FileSlice, Response
 
 MEDIA_TYPES = MediaTypes()
@@ -34,19 +34,6 @@ def at(path: str, directory: Path) -> Static:
     return Static(mount, media_types=MEDIA_TYPES)
 
 
-class NoBody:
-    """The body of a GET."""
-
-    length = 0
-    can_be_discarded = True
-
-    async def discard(self) -> bool:
-        return True
-
-    async def read(self) -> bytes:
-        return b""
-
-
 def run(coroutine: Coroutine[Any, Any, T]) -> T:
     """Return what a coroutine returns that waits for nothing."""
     try:
@@ -64,11 +51,8 @@ def request_for(meant: target.Target, method: str = "GET", **fields: str) -> Req
     return Request(
         RequestLine(method, meant, Version.HTTP_1_1, f"{method} {meant.raw} HTTP/1.1"),
         HeaderSection(Fields((("host", "localhost"), *items)), "localhost", 0, True, False),
-        body=NoBody(),
-        client=Endpoint("127.0.0.1", 1),
-        server=Endpoint("127.0.0.1", 2),
-        scheme="http",
-        id="1",
+        hop=Hop(Endpoint("127.0.0.1", 1), Endpoint("127.0.0.1", 2), "http", "test"),
+        number=1,
         received=0.0,
     )
 

@@ -73,19 +73,19 @@ def build(
 
 
 def _server_variables(request: Request, *, software: str) -> dict[str, bytes]:
-    host = request.section.host or _bracketed(request.server.host) or "localhost"
+    host = request.section.host or _bracketed(request.hop.server.host) or "localhost"
     return {
         "GATEWAY_INTERFACE": b"CGI/1.1",
         "SERVER_SOFTWARE": _wire(software),
         "SERVER_NAME": _wire(host),
-        "SERVER_ADDR": _wire(request.server.host),
-        "SERVER_PORT": b"%d" % request.server.port,
-        "REMOTE_ADDR": _wire(request.client.host),
-        "REMOTE_PORT": b"%d" % request.client.port,
-        "REQUEST_SCHEME": _wire(request.scheme),
+        "SERVER_ADDR": _wire(request.hop.server.host),
+        "SERVER_PORT": b"%d" % request.hop.server.port,
+        "REMOTE_ADDR": _wire(request.hop.client.host),
+        "REMOTE_PORT": b"%d" % request.hop.client.port,
+        "REQUEST_SCHEME": _wire(request.hop.scheme),
         "UNIQUE_ID": _wire(request.id),
         "REDIRECT_STATUS": b"200",  # php-cgi runs only for a server that sets it
-    } | ({"HTTPS": b"on"} if request.scheme == "https" else {})
+    } | ({"HTTPS": b"on"} if request.hop.scheme == "https" else {})
 
 
 def _script_variables(script: Script) -> dict[str, bytes]:

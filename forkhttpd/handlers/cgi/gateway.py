@@ -91,7 +91,7 @@ class Gateway:
         Raises HTTPError: 403, 404, 502, 503, 504, and what becomes of the request's body.
         """
         script = self._find(request, path)
-        request.watch_client()
+        request.hop.watch_client()
         if request.section.length is not None:
             return await self._run(request, script, body_length=request.section.length)
         fd, length = await spool(request.body)
