@@ -1,0 +1,46 @@
+"""Runs the bundle: this file comes first in its text, and is the only part that runs as it stands.
+
+The modules are imported from the dictionary that follows in the text, and then taken out of
+sys.modules and sys.meta_path again: a script that is to run in a fork of this interpreter cannot
+import, and does not see, anything of ours.
+"""
+
+import importlib
+import importlib.abc
+import importlib.machinery
+import sys
+from types import ModuleType
+from typing import Any, Dict, Mapping, Optional
+
+
+class Bundle(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Finds and loads modules in a mapping from full name to source; "" stands for a package."""
+
+    def __init__(self, sources: Mapping[str, str]) -> None:
+        self._sources = sources
+
+    def find_spec(
+        self, fullname: str, _path: object = None, _target: object = None
+    ) -> Optional[importlib.machinery.ModuleSpec]:
+        """Return where `fullname` comes from, if it is one of ours."""
+        if fullname not in self._sources:
+            return None
+        package = not self._sources[fullname]
+        return importlib.machinery.ModuleSpec(fullname, self, is_package=package)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Run a module's source in it."""
+        file = "<" + module.__name__ + ">"
+        exec(compile(self._sources[module.__name__], file, "exec"), module.__dict__)  # noqa: S102
+
+
+def run(sources: Mapping[str, str], entry: str, values: Dict[str, Any]) -> None:
+    """Import the module `entry` and call its main with `values`, which does not return."""
+    bundle = Bundle(sources)
+    sys.meta_path.insert(0, bundle)
+    module = importlib.import_module(entry)
+    sys.meta_path.remove(bundle)
+    for name in sources:
+        sys.modules.pop(name, None)
+    sys.argv[:] = [""]
+    module.main(values)

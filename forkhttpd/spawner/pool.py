@@ -1,0 +1,201 @@
+"""The programs of the pool: who runs, who waits, who is being ended.
+
+Each method changes the tables; what follows from them (who may start, who has to be killed) is
+done by `settle`, once per turn of the loop.
+"""
+
+import math
+import os
+import signal
+import time
+from contextlib import suppress
+from typing import Callable, Dict, List, Sequence
+
+from forkhttpd.spawner.admission import Admission
+from forkhttpd.spawner.descendants import Descendants
+from forkhttpd.spawner.peer import Peer
+from forkhttpd.spawner.program import Key, Program, Request, spawn
+from forkhttpd.spawner.protocol import Exited, How, Message, Reason, Refused, Started
+
+# Sends a worker its answer; the descriptors are no longer the caller's.
+Reply = Callable[[Peer, Message, Sequence[int]], None]
+
+
+class Pool:
+    """Owns the queue and the programs.
+
+    kill_grace: seconds between TERM and KILL; started, refused: counters since the beginning.
+    """
+
+    __slots__ = (
+        "_admission",
+        "_descendants",
+        "_ending",
+        "_keys",
+        "_kill_grace",
+        "_programs",
+        "_reply",
+        "refused",
+        "started",
+    )
+
+    def __init__(self, admission: Admission[Request], reply: Reply, *, kill_grace: float) -> None:
+        self._admission = admission
+        self._reply = reply
+        self._kill_grace = kill_grace
+        self._programs: Dict[int, Program] = {}  # by pid
+        self._keys: Dict[Key, Program] = {}
+        self._ending: Dict[int, float] = {}  # pid → when KILL is due
+        self._descendants = Descendants()
+        self.started = 0
+        self.refused = 0
+
+    @property
+    def running(self) -> int:
+        """How many programs run."""
+        return len(self._programs)
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for a place."""
+        return len(self._admission)
+
+    @property
+    def haunted(self) -> bool:
+        """Whether something that an ended program left behind may still be alive: settle soon."""
+        return self._descendants.pending
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing runs, waits or haunts."""
+        return not (self._programs or len(self._admission) or self.haunted)
+
+    def deadline(self) -> float:
+        """When `settle` has something to do, at the latest; infinity for never."""
+        return min(self._admission.deadline(), *self._ending.values(), math.inf)
+
+    def settle(self, now: float) -> None:
+        """Do what is due: end the waiting of some, start others, kill, sweep."""
+        for request in self._admission.expire(now=now):
+            self._refuse(request, Reason.QUEUE_TIMEOUT)
+        self._admit(now)
+        self._kill_overdue(now)
+        if self._descendants.pending:
+            self._descendants.sweep(self._programs)
+
+    # What workers ask for.
+
+    def knows(self, key: Key) -> bool:
+        """Whether a request of this key runs or waits."""
+        return key in self._keys or key in self._admission
+
+    def start(self, request: Request) -> None:
+        """Take a request, to start it at the next `settle` or later; it answers for itself."""
+        if not self._admission.arrive(request.key, request, now=time.monotonic()):
+            self._refuse(request, Reason.QUEUE_FULL)
+
+    def turn_away(self, request: Request) -> None:
+        """Refuse a request, as we are on our way out."""
+        self._refuse(request, Reason.DRAINING)
+
+    def end(self, key: Key, how: How) -> None:
+        """End a program or its waiting; nothing if it has ended, as its Exited is on its way."""
+        request = self._admission.cancel(key)
+        if request is not None:
+            self._refuse(request, Reason.CANCELLED)
+        elif key in self._keys:
+            self._end(self._keys[key], how)
+
+    def abandon(self, peer: Peer) -> None:
+        """Forget what a worker that is gone waits for, and end what runs for it."""
+        for request in self._admission.withdraw(lambda request: request.peer is peer):
+            request.close()
+        for program in self._programs.values():
+            if program.key[0] is peer:
+                self._end(program, How.GRACEFUL)
+
+    # What the master wants.
+
+    def turn_all_away(self) -> None:
+        """Refuse all that waits."""
+        for request in self._admission.withdraw(lambda _: True):
+            self.turn_away(request)
+
+    def kill_all(self) -> None:
+        """Kill every program, at once."""
+        for program in self._programs.values():
+            program.signal(signal.SIGKILL)
+
+    def reap(self) -> None:
+        """Reap what has ended: our programs, and quietly what they left to us.
+
+        WNOWAIT first: as long as a leader is not reaped, its number is that of its group.
+        """
+        options = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        with suppress(ChildProcessError):
+            while True:
+                ended = os.waitid(os.P_ALL, 0, options)
+                if ended is None:
+                    return
+                self._bury(ended.si_pid)
+
+    # One program.
+
+    def _admit(self, now: float) -> None:
+        while True:
+            admitted = self._admission.admit(now=now)
+            if admitted is None:
+                return
+            self._launch(*admitted)
+
+    def _launch(self, request: Request, queue_wait: float) -> None:
+        try:
+            pid, ends = spawn(request.start, spool=request.spool)
+        except OSError as error:
+            self._admission.leave()
+            self._refuse(request, Reason.SYSTEM, errno=error.errno or 0)
+            return
+        request.close()
+        program = Program(request, pid=pid)
+        self._programs[pid] = program
+        self._keys[program.key] = program
+        self._descendants.spare_session(pid)
+        self.started += 1
+        self._reply(request.peer, Started(request.start.id, pid, queue_wait), ends)
+
+    def _refuse(self, request: Request, reason: Reason, *, errno: int = 0) -> None:
+        request.close()
+        self.refused += 1
+        self._reply(request.peer, Refused(request.start.id, reason, errno), ())
+
+    def _end(self, program: Program, how: How) -> None:
+        if how is How.NOW:
+            program.signal(signal.SIGKILL)
+        elif program.pid not in self._ending:
+            program.signal(signal.SIGTERM)
+            self._ending[program.pid] = time.monotonic() + self._kill_grace
+
+    def _kill_overdue(self, now: float) -> None:
+        for pid in self._overdue(now):
+            del self._ending[pid]
+            self._programs[pid].signal(signal.SIGKILL)
+
+    def _overdue(self, now: float) -> List[int]:
+        return [pid for pid, due in self._ending.items() if due <= now]
+
+    def _bury(self, pid: int) -> None:
+        program = self._programs.pop(pid, None)
+        if program is None:
+            os.wait4(pid, 0)
+            return
+        if not program.leave_background:
+            program.signal(signal.SIGKILL)
+            self._descendants.condemn(program)
+        _, status, usage = os.wait4(pid, 0)
+        wall = time.monotonic() - program.started
+        del self._keys[program.key]
+        self._ending.pop(pid, None)
+        self._admission.leave()
+        peer, id_ = program.key
+        answer = Exited(id_, status, usage.ru_utime, usage.ru_stime, usage.ru_maxrss, wall)
+        self._reply(peer, answer, ())

@@ -1,0 +1,26 @@
+"""What a spawner is told when it starts: the pool's numbers, and the descriptors it inherits."""
+
+from typing import NamedTuple, Tuple
+
+
+class Settings(NamedTuple):
+    """Durations are in seconds; the last five are open descriptors."""
+
+    name: str  # the pool's
+    generation: int
+    slot: int  # index in the scoreboard
+    processes: int
+    queue: int
+    queue_wait: float
+    kill_grace: float
+    graceful: float
+    umask: int
+    scoreboard: int
+    door: int
+    lifeline: int
+    bell: int
+    control: int
+
+    def descriptors(self) -> Tuple[int, ...]:
+        """All that were inherited, besides the standard ones."""
+        return self.scoreboard, self.door, self.lifeline, self.bell, self.control
