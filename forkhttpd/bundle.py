@@ -9,7 +9,6 @@ The files are read when the master starts, so that a spawner that is respawned a
 on disk was replaced still speaks the protocol of its workers.
 """
 
-import contextlib
 import ctypes
 import os
 import signal
@@ -66,16 +65,16 @@ def source(values: Mapping[str, str | int | float]) -> bytes:
 def exec_spawner(inheritance: Inheritance) -> NoReturn:
     """Become the spawner of the pool `inheritance.name`; the Program of Role.SPAWNER.
 
-    Leaves with an ExitCode, and a line in the error log, when that is not possible.
+    Raises StartupError when that is not possible: the master says so, and why.
     """
     try:
         _exec_spawner(inheritance)
     except StartupError as error:
-        _fail(f"[pool.{inheritance.name}] {error}", error.exit_code)
+        words = f"[pool.{inheritance.name}] {error}"
+        raise StartupError(words, exit_code=error.exit_code) from error
     except OSError as error:
-        _fail(f"[pool.{inheritance.name}] spawner: {error}", ExitCode.OSERR)
-    except BaseException as error:
-        _fail(f"[pool.{inheritance.name}] spawner: {error!r}", ExitCode.SOFTWARE)
+        words = f"[pool.{inheritance.name}] spawner: {error}"
+        raise StartupError(words, exit_code=ExitCode.OSERR) from error
 
 
 def _exec_spawner(inheritance: Inheritance) -> NoReturn:
@@ -163,8 +162,3 @@ def _exec(pool: Pool, name: str, text: int) -> NoReturn:
             exit_code=ExitCode.CONFIG,
         ) from None
 
-
-def _fail(message: str, code: ExitCode) -> NoReturn:
-    with contextlib.suppress(OSError):
-        os.write(2, f"{message}\n".encode(errors="backslashreplace"))
-    os._exit(code)

@@ -7,12 +7,11 @@
 Everything happens in the turns of one loop.  After each turn the worker shows in its slot of the
 scoreboard that it lives and what it has done, and writes its access log when that is due.
 
-Signals: TERM drains, QUIT stops now, ABRT writes down where the worker hangs and ends it.  HUP is
-the drain of a reload: others serve on, so idle clients are given the time to come back once more.
-Every other signal is the master's business.
+Signals: TERM drains, QUIT stops now.  HUP is the drain of a reload: others serve on, so idle
+clients are given the time to come back once more.  What else can come is settled before the worker
+begins, in `master/birth.py`.
 """
 
-import faulthandler
 import logging
 import os
 import signal
@@ -25,7 +24,6 @@ from forkhttpd import channel, signals
 from forkhttpd.errors import ExitCode, describe
 from forkhttpd.http1.request import Endpoint
 from forkhttpd.inheritance import REOPEN, Inheritance
-from forkhttpd.log import set_up
 from forkhttpd.loop import FOREVER, Loop
 from forkhttpd.privileges import become
 from forkhttpd.scoreboard import Cell, SlotState
@@ -41,7 +39,6 @@ _SHORTAGE_PAUSE = 0.2  # seconds without accepting after EMFILE and the like
 _RETIRE_GRACE = 0.5  # seconds for a client that is about to send its next request when we stop
 
 _OURS = (signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP)
-_MASTERS = (signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGTTIN, signal.SIGTTOU)
 
 
 def run_worker(inheritance: Inheritance) -> NoReturn:
@@ -50,10 +47,8 @@ def run_worker(inheritance: Inheritance) -> NoReturn:
     Raises StartupError when it cannot be one.
     """
     config = inheritance.config
-    name = f"worker {inheritance.number}"
-    log = set_up(inheritance.error_log, level=config.log.level, name=name)
     become(config.user, config.group, no_new_privileges=True)
-    Worker(inheritance, log).run()
+    Worker(inheritance, logging.getLogger("forkhttpd")).run()
     os._exit(ExitCode.STOPPED)
 
 
@@ -103,7 +98,7 @@ class Worker:
         self._connection_ids = 0
         self._drain_until = FOREVER
         self._paused_until = loop.now
-        self._signal_fd = _receive_signals(inheritance.error_log)
+        self._signal_fd = signals.receive(_OURS)
         loop.watch(self._signal_fd, self._take_signals)
         loop.watch(inheritance.lifeline, self._lose_master)
         loop.watch(inheritance.control.fileno(), self._take_message)
@@ -186,6 +181,8 @@ class Worker:
             for acceptor in self._acceptors:
                 acceptor.close()
             self._context.draining = True
+        # Also for those that become idle later: what is running may have promised to stay open.
+        self._context.patience = min(self._context.patience, patience)
         for connection in self._context.connections:
             connection.retire(patience)
 
@@ -206,13 +203,3 @@ class Worker:
 
     def _report(self, error: Exception) -> None:
         self._log.error("a task failed", exc_info=error)
-
-
-def _receive_signals(error_log: int) -> int:
-    """Block and receive our signals, ignore the master's, and leave the rest as they are born."""
-    for number in _MASTERS:
-        signal.signal(number, signal.SIG_IGN)
-    fd = signals.receive(_OURS)
-    signal.pthread_sigmask(signal.SIG_SETMASK, _OURS)
-    faulthandler.enable(error_log)
-    return fd

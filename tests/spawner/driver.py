@@ -15,6 +15,7 @@ from typing import NoReturn
 
 from forkhttpd import bundle, channel
 from forkhttpd.config import Address, Config, Listen, Mount, Pool, Site, Timeouts
+from forkhttpd.errors import StartupError
 from forkhttpd.inheritance import Door, Inheritance, Role
 from forkhttpd.scoreboard import Cell, Scoreboard, SlotState
 from tests.spawner.interpreters import call, uncover
@@ -68,6 +69,9 @@ class Driver:
             if os.geteuid() == 0 and pool.user:
                 uncover(Path(pool.python))
             bundle.exec_spawner(self._inheritance())
+        except StartupError as error:  # which a master would have logged
+            os.write(self.error_log, f"{error}\n".encode())
+            os._exit(error.exit_code)
         finally:
             os._exit(99)
 
