@@ -34,6 +34,7 @@ from forkhttpd.worker.sender import CutShort, Sender
 
 DISCONNECT_GRACE = 1.0  # seconds
 FINISH_PATIENCE = 2.0  # seconds without input from a client that we have answered for good
+FINISH_HASTE = 1.0  # the same while we drain: an idle server is gone within 2 s (M1)
 FINISH_LONGEST = 15.0  # seconds for one that keeps sending what nobody wants
 
 
@@ -94,10 +95,11 @@ class Connection:
         try:
             while await self._serve_one():
                 pass
-            await self._stream.finish(FINISH_PATIENCE, FINISH_LONGEST)
-        except CutShort:
+            patience = FINISH_HASTE if self._context.draining else FINISH_PATIENCE
+            await self._stream.finish(patience, FINISH_LONGEST)
+        except (CutShort, DeadlineExceeded):
             self._stream.abort()
-        except (Disconnected, DeadlineExceeded):
+        except Disconnected:
             pass
         except Exception:
             self._context.log.exception("%s: connection failed", self._hop.name)
@@ -140,7 +142,7 @@ class Connection:
         while head is None:
             started = parser.buffered and parser.started
             if not started:
-                deadline = self._loop.now + timeouts.idle
+                deadline = self._loop.now + self._context.patience
             elif not header_until:  # absolute, from the first byte on (H9)
                 deadline = header_until = self._loop.now + timeouts.header
             try:

@@ -41,6 +41,7 @@ class Context:
         "loop",
         "memory",
         "name",
+        "patience",
         "requests",
         "respond",
         "server",
@@ -73,6 +74,7 @@ class Context:
             )
         )
         self.draining = False
+        self.patience = config.timeouts.idle  # with a client that asks for nothing
         self.connections: set[Retiring] = set()
         self.active = 0
         self.requests = 0
