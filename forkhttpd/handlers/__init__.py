@@ -1,7 +1,11 @@
 """What a path means: each handler turns a request into a response and never sees a socket.
 
-`static` answers with files of a `docroot`, helped by `listing` (a directory as a page),
-`mediatypes` (what a file name says of the content) and `cache` (answers that are ready).  `cgi`
-answers with what a program writes.  Both open what they name through the same `docroot`; neither
-imports the other, because a path that means a program must never be answered with its source.
+`static` answers with files of a `docroot`: `files` finds and describes them, `selection` picks
+what of them is sent, `mediatypes` knows what a name says of the content, `cache` keeps answers that
+are ready, and `listing` shows a directory.  `cgi` answers with what a program writes; `redirect`
+sends the client elsewhere.
+
+Files and programs are opened through the same `docroot`, which follows links as its `resolver`
+has been told to.  Neither of `static` and `cgi` imports the other, because a path that means a
+program must never be answered with its source.
 """

@@ -26,7 +26,7 @@ import os
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final
 
 from forkhttpd.http1.headers import Items
 from forkhttpd.http1.response import Response
@@ -76,16 +76,14 @@ class Entry:
     used: bool = False
 
     @property
+    def modified_ns(self) -> int:
+        """When the file was modified, as exactly as the file system knows."""
+        return self.identity[3]
+
+    @property
     def weight(self) -> int:
         """Bytes of memory, about."""
         return _OVERHEAD + (_COPIES * self.size if self.whole is not None else 0)
-
-
-class Found(NamedTuple):
-    """A file that was found, and the answer that holds all of it: 200, shared when in memory."""
-
-    entry: Entry
-    whole: Response
 
 
 class Cache:

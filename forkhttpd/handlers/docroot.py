@@ -3,10 +3,10 @@
 Static files and CGI scripts are found by the same resolver, so that no spelling of a path can mean
 one thing to the one and another thing to the other.  Its rules:
 
-* The kernel resolves a path, once, while it opens it (openat2(2), RESOLVE_BENEATH), and what is
-  looked at afterwards is the descriptor.  There is no moment between a check and its use.
-* A symbolic link may lead anywhere inside the docroot.  One that leads out is as good as absent,
-  an absolute one too, even if its target should lie inside again: it leaves on its way there.
+* A path is resolved once, while it is opened, and what is looked at afterwards is the descriptor.
+  There is no moment between a check and its use.
+* What a symbolic link may do is the mount's policy (`resolver`).  One that may not is as good as
+  absent.
 * A segment that begins with "." is as good as absent: `.git`, `.htpasswd`, `..`.  The exception is
   `.well-known` as the first one (RFC 8615 §3).
 * Opening never waits: a FIFO without a writer opens at once (O_NONBLOCK), a terminal does not
@@ -19,34 +19,24 @@ be unmounted.  A descriptor that is kept would need a stat of that name for each
 current: 1.4 µs against 1.7 µs for opening and closing it (Linux 6.18).
 """
 
-import ctypes
 import errno
-import functools
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from forkhttpd.handlers.resolver import Opener, Symlinks, openers
 from forkhttpd.http1.errors import HTTPError
-
-Opener = Callable[[int, bytes, int], int]
-"""(root, relative, flags) → descriptor: open a path below the directory `root`, or OSError."""
 
 _ROOT_FLAGS: Final = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 _READ_FLAGS: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 _LOOK_FLAGS: Final = os.O_PATH | os.O_CLOEXEC
-
-_SYS_OPENAT2: Final = 437  # on every architecture that CPython supports
-_RESOLVE: Final = 0x08 | 0x02  # RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS, linux/openat2.h
-_MAX_ATTEMPTS: Final = 16
-_MAX_LINKS: Final = 40  # as the kernel's MAXSYMLINKS, path_resolution(7)
 
 _ABSENT: Final = frozenset(
     {
         errno.ENOENT,
         errno.ENOTDIR,  # a/b where a is a file; a file with a slash after it
         errno.ENAMETOOLONG,
-        errno.ELOOP,
+        errno.ELOOP,  # a link in a circle, or one that is not to be followed
         errno.EXDEV,  # the path leads out, openat2(2)
     }
 )
@@ -93,9 +83,11 @@ class Docroot:
 
     __slots__ = ("_opener", "_root")
 
-    def __init__(self, directory: Path, *, opener: Opener | None = None) -> None:
+    def __init__(
+        self, directory: Path, *, symlinks: Symlinks = "inside", opener: Opener | None = None
+    ) -> None:
         self._root = os.fsencode(directory)
-        self._opener = opener or _best_opener()
+        self._opener = opener or openers()[symlinks]
 
     def open(self, path: str) -> int:
         """Open a file or directory for reading; the caller owns the descriptor.
@@ -151,125 +143,3 @@ def _is_hidden(relative: bytes) -> bool:
     if first.startswith(b".") and first != b".well-known":
         return True
     return any(segment.startswith(b".") for segment in rest)
-
-
-class _OpenHow(ctypes.Structure):
-    """struct open_how, openat2(2)."""
-
-    _fields_ = (
-        ("flags", ctypes.c_uint64),
-        ("mode", ctypes.c_uint64),
-        ("resolve", ctypes.c_uint64),
-    )
-
-
-_HOW_SIZE: Final = ctypes.sizeof(_OpenHow)
-_syscall = ctypes.CDLL(None, use_errno=True).syscall
-_syscall.restype = ctypes.c_long
-_syscall.argtypes = (
-    ctypes.c_long,
-    ctypes.c_int,
-    ctypes.c_char_p,
-    ctypes.POINTER(_OpenHow),
-    ctypes.c_size_t,
-)
-
-
-@functools.cache
-def _how(flags: int) -> _OpenHow:
-    return _OpenHow(flags=flags, mode=0, resolve=_RESOLVE)
-
-
-def open_by_kernel(root: int, relative: bytes, flags: int) -> int:
-    """Open beneath `root` in one system call; an `Opener`.
-
-    EAGAIN means that a rename elsewhere may have moved a ".." out of a link's way, and EINTR that
-    a signal came (ctypes does not retry as PEP 475 would): both are tried again, within bounds.
-    """
-    how = _how(flags)
-    for _ in range(_MAX_ATTEMPTS):
-        fd: int = _syscall(_SYS_OPENAT2, root, relative, how, _HOW_SIZE)
-        if fd >= 0:
-            return fd
-        number = ctypes.get_errno()
-        if number not in (errno.EAGAIN, errno.EINTR):
-            break
-    raise OSError(number, os.strerror(number))
-
-
-def open_by_walking(root: int, relative: bytes, flags: int) -> int:
-    """Open beneath `root` segment by segment, following links itself; an `Opener`.
-
-    For kernels before 5.6, and for sandboxes that know no openat2.  It refuses with the same errno
-    as the kernel would.  No segment is opened through a link (O_NOFOLLOW), and ".." in a link goes
-    back to the directory that was passed on the way, so a rename cannot move the walk outside.
-    """
-    passed: list[int] = []
-    try:
-        return _walk(root, relative, flags | os.O_NOFOLLOW, passed)
-    finally:
-        for fd in passed:
-            os.close(fd)
-
-
-def _walk(root: int, relative: bytes, flags: int, passed: list[int]) -> int:
-    links = 0
-    pending = relative.split(b"/")[::-1]
-    while pending:
-        segment = pending.pop()
-        here = passed[-1] if passed else root
-        if segment in (b"", b"."):
-            continue
-        if segment == b"..":
-            _step_back(passed)
-        elif (target := _read_link(segment, here)) is not None:
-            links += 1
-            pending += _link_segments(target, links)
-        elif pending:
-            passed.append(os.open(segment, _ROOT_FLAGS | os.O_NOFOLLOW, dir_fd=here))
-        else:
-            return os.open(segment, flags, dir_fd=here)
-    return os.open(b".", flags, dir_fd=passed[-1] if passed else root)
-
-
-def _step_back(passed: list[int]) -> None:
-    if not passed:
-        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
-    os.close(passed.pop())
-
-
-def _read_link(segment: bytes, directory: int) -> bytes | None:
-    try:
-        return os.readlink(segment, dir_fd=directory)
-    except OSError as error:
-        if error.errno == errno.EINVAL:  # not a link, readlink(2)
-            return None
-        raise
-
-
-def _link_segments(target: bytes, links: int) -> list[bytes]:
-    """Return what to walk instead of a link, last segment first."""
-    if links > _MAX_LINKS:
-        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
-    if target.startswith(b"/"):
-        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
-    return target.split(b"/")[::-1]
-
-
-@functools.cache
-def _best_opener() -> Opener:
-    """Return `open_by_kernel` where it works.
-
-    Old kernels say ENOSYS; seccomp filters that are older than the call say EPERM, which for a
-    single request could not be told from a refusal.  So it is tried once, on a directory that
-    always opens.
-    """
-    root = os.open("/", _ROOT_FLAGS)
-    try:
-        os.close(open_by_kernel(root, b".", _LOOK_FLAGS))
-    except OSError:
-        return open_by_walking
-    else:
-        return open_by_kernel
-    finally:
-        os.close(root)

@@ -13,8 +13,6 @@ from typing import Final
 
 UNKNOWN: Final = "application/octet-stream"
 
-_TEXT_PARAMETER: Final = "; charset=utf-8"
-
 # Suffix → type.  Text types get their charset in `MediaTypes`, JSON and XML carry it themselves.
 _WEB: Final[Mapping[str, str]] = {
     # text
@@ -104,14 +102,15 @@ _WEB: Final[Mapping[str, str]] = {
 class MediaTypes:
     """A complete table, read once; `of` does not touch the machine.
 
-    `more` maps suffixes, with their dot and in lower case, to types and goes before all else.
+    `more` maps suffixes, with their dot and in lower case, to types and goes before all else;
+    `charset` is what text types say that name none, "" nothing.
     """
 
     __slots__ = ("_types",)
 
-    def __init__(self, more: Mapping[str, str] | None = None) -> None:
+    def __init__(self, more: Mapping[str, str] | None = None, *, charset: str = "utf-8") -> None:
         types = {**_system_types(), **_WEB, **(more or {})}
-        self._types = {suffix: _with_charset(name) for suffix, name in types.items()}
+        self._types = {suffix: _with_charset(name, charset) for suffix, name in types.items()}
 
     def of(self, file_name: str) -> str:
         """Return the value of Content-Type for a file of this name; `UNKNOWN` without a guess."""
@@ -124,8 +123,8 @@ def _system_types() -> dict[str, str]:
     return mimetypes.MimeTypes(tables).types_map[True]
 
 
-def _with_charset(media_type: str) -> str:
-    """Text is UTF-8 here: without a word, a browser would guess by the reader's country."""
-    if media_type.startswith("text/") and "charset" not in media_type:
-        return media_type + _TEXT_PARAMETER
+def _with_charset(media_type: str, charset: str) -> str:
+    """Say what text is written in: without a word, a browser guesses by the reader's country."""
+    if charset and media_type.startswith("text/") and "charset" not in media_type:
+        return f"{media_type}; charset={charset}"
     return media_type

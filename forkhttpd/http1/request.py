@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Protocol
 
+from forkhttpd.http1.account import Account
 from forkhttpd.http1.headers import Fields
 from forkhttpd.http1.target import Target
 
@@ -73,13 +74,19 @@ class RequestBody(Protocol):
         """Whether reading on to the next request is possible, and worth it."""
 
     async def discard(self) -> bool:
-        """Read what was left unread; False when it is more than it is worth."""
+        """Read what was left unread; False when it is more than it is worth, or broken."""
+
+    async def invite(self) -> None:
+        """Send `100 Continue` if the client waits for it.
+
+        For a handler that answers while it reads: once an answer has begun it is too late for one.
+        """
 
     async def read(self) -> bytes:
         """Return the next piece, b"" at the end.
 
         Raises HTTPError: 408 past the deadline, 413 past the limit, 400 for bad framing or a
-        client that left.  The first call sends `100 Continue` where the client waits for it.
+        client that left.  The first call invites.
         """
 
 
@@ -101,6 +108,9 @@ class _NoBody:
     async def discard(self) -> bool:
         return True
 
+    async def invite(self) -> None:
+        pass
+
     async def read(self) -> bytes:
         return b""
 
@@ -108,7 +118,7 @@ class _NoBody:
 NO_BODY: RequestBody = _NoBody()
 
 
-def _watch_nobody() -> None:
+def _watch_nobody(_grace: float) -> None:
     """There is no client that could leave."""
 
 
@@ -118,24 +128,25 @@ class Hop:
 
     scheme: "http" or "https"; name: distinguishes the connection from every other of this boot;
     watch_client: for a handler that is going to wait for somebody else: from this call on it is
-    cancelled when the client leaves.
+    cancelled when the client leaves.  One that sends no more has left after `grace` seconds,
+    which may be infinite; one that is gone altogether, at once.
     """
 
     client: Endpoint
     server: Endpoint
     scheme: str
     name: str
-    watch_client: Callable[[], None] = _watch_nobody
+    watch_client: Callable[[float], None] = _watch_nobody
 
 
 class Request:
     """One request on its way through a handler.
 
     number: how many requests came over the hop before it, plus one; received: monotonic seconds,
-    when its head was complete.
+    when its head was complete; account: of the program that works for it, if one does.
     """
 
-    __slots__ = ("body", "hop", "line", "number", "received", "section")
+    __slots__ = ("account", "body", "hop", "line", "number", "received", "section")
 
     def __init__(
         self,
@@ -153,6 +164,7 @@ class Request:
         self.number = number
         self.received = received
         self.body = body
+        self.account: Account | None = None
 
     @property
     def id(self) -> str:

@@ -1,6 +1,6 @@
 """A response: a description that a handler returns and that only the connection writes.
 
-The body is one of five things.  Whoever holds a response closes it, once, whatever happened; the
+The body is one of six things.  Whoever holds a response closes it, once, whatever happened; the
 connection does so in `finally`, and there a file is closed and a program ended.
 """
 
@@ -33,6 +33,24 @@ class FileSlice:
 
 
 @dataclass(frozen=True, slots=True)
+class FileParts:
+    """Parts of an open file, each with bytes before it, and bytes at the end (multipart).
+
+    parts: (bytes before, start, length) in the order of sending; the response owns the descriptor.
+    Not `Chunks`, because nobody has to read what sendfile(2) can send.
+    """
+
+    fd: int
+    parts: tuple[tuple[bytes, int, int], ...]
+    end: bytes
+
+    @property
+    def length(self) -> int:
+        """Bytes of it all."""
+        return len(self.end) + sum(len(before) + length for before, _, length in self.parts)
+
+
+@dataclass(frozen=True, slots=True)
 class Chunks:
     """Pieces as they come; `length` is their sum where it is known beforehand."""
 
@@ -62,7 +80,7 @@ class Rendered:
     keep_alive: bool
 
 
-Body = Empty | Bytes | FileSlice | Chunks | Raw
+Body = Empty | Bytes | FileSlice | FileParts | Chunks | Raw
 EMPTY = Empty()
 
 
@@ -71,7 +89,8 @@ class Response:
     """A status, fields and a body.
 
     `fields` leave out what the writer adds by itself: Date, Server, Connection, Content-Length,
-    Transfer-Encoding.  For HEAD a handler returns the same response as for GET; the connection
+    Transfer-Encoding.  `reason` is the phrase beside the status, where it is not the usual one.
+    For HEAD a handler returns the same response as for GET; the connection
     keeps the body back.
 
     A response may be shared by many requests when its body is Empty or Bytes (the response cache
@@ -83,12 +102,13 @@ class Response:
     body: Body = EMPTY
     on_close: Callable[[], Awaitable[None]] | None = None
     close_connection: bool = False
+    reason: str = ""
     rendered: Rendered | None = field(default=None, compare=False, repr=False)
 
     async def close(self) -> None:
         """Release what the body holds; a second call does nothing."""
         match self.body:
-            case FileSlice(fd=fd):
+            case FileSlice(fd=fd) | FileParts(fd=fd):
                 self.body = EMPTY
                 os.close(fd)
         if self.on_close is not None:

@@ -2,8 +2,9 @@
 
 Everything after this module (access rules, routing, opening, the CGI environment) works on one
 value of the path, so no two of them can read it differently.  What cannot be read in one way only
-is refused with 400: a dot segment beside an encoded slash, an escape that is none, an escape of a
-control character, a fragment.
+is refused with 400: a dot segment beside an encoded slash, an escape that is none, an escape of
+NUL, which ends a name for the kernel, a fragment.  Other control characters are bytes of a name
+like any other, since files have them; whoever writes a path anywhere escapes it again.
 
 A backslash is refused as it stands: it is not in the grammar of a URI, and browsers turn it into a
 slash, so whoever sends one hopes that somebody on the way does the same.  `%5C` is a byte of a name
@@ -48,7 +49,6 @@ _PLAIN = re.compile(
 _VISIBLE = re.compile(r"[!\"$-~]+")  # printable ASCII without "#"
 _ABSOLUTE = re.compile(r"https?://([^/?]*+)(.*+)", re.IGNORECASE)
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 _DOTS = (".", "..")
 
 
@@ -104,8 +104,8 @@ def _decode(segment: str) -> str:
     if "%" not in segment:
         return segment
     decoded = unquote_to_bytes(segment)
-    if _CONTROL.search(decoded):
-        raise HTTPError(400, "a control character in the target")
+    if b"\0" in decoded:
+        raise HTTPError(400, "a NUL in the target")
     return decoded.decode("utf-8", "surrogateescape")
 
 

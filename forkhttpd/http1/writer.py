@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from forkhttpd.http1.headers import Items
 from forkhttpd.http1.request import Version
-from forkhttpd.http1.response import Bytes, Chunks, Empty, FileSlice, Raw, Response
+from forkhttpd.http1.response import Bytes, Chunks, Empty, FileParts, FileSlice, Raw, Response
 
 LAST_CHUNK = b"0\r\n\r\n"
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -132,6 +132,8 @@ def body_length(response: Response) -> int | None:
             return len(data)
         case FileSlice(length=length) | Chunks(length=length):
             return length
+        case FileParts() as parts:
+            return parts.length
         case Raw():
             raise ValueError("a raw answer frames itself")
 
@@ -144,7 +146,7 @@ def render_head(response: Response, framing: Framing, *, date: str, server: str)
     and for a status that is not three digits.
     """
     _check_names(response.fields)
-    lines = [_status_line(response.status), f"Date: {date}"]
+    lines = [_status_line(response.status, response.reason), f"Date: {date}"]
     if server:
         lines.append(f"Server: {server}")
     lines += [f"{name}: {value}" for name, value in response.fields]
@@ -176,10 +178,10 @@ def _connection_fields(version: Version, *, keep_alive: bool) -> Items:
     return (("Connection", "keep-alive"),) if keep_alive else ()
 
 
-def _status_line(status: int) -> str:
+def _status_line(status: int, reason: str) -> str:
     if not 100 <= status <= 999:
         raise ValueError(f"{status} is not a status")
-    return f"HTTP/1.1 {status} {reason_phrase(status)}"
+    return f"HTTP/1.1 {status} {reason or reason_phrase(status)}"
 
 
 def _check_names(fields: Items) -> None:

@@ -4,24 +4,31 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from forkhttpd.handlers.cache import Cache
-from forkhttpd.handlers.docroot import Docroot, Opener, open_by_kernel, open_by_walking
+from forkhttpd.handlers.docroot import Docroot
+from forkhttpd.handlers.resolver import BY_KERNEL, BY_WALKING, Opener, Symlinks
 from forkhttpd.handlers.static import Static
 from tests.handlers.driver import MEDIA_TYPES, MOUNT, Serve
 
 NOBODY = 65534
 
 
-@pytest.fixture(params=[open_by_kernel, open_by_walking])
-def opener(request: pytest.FixtureRequest) -> Opener:
+@pytest.fixture(params=[BY_KERNEL, BY_WALKING], ids=["kernel", "walking"])
+def openers(request: pytest.FixtureRequest) -> Mapping[Symlinks, Opener]:
     """Each resolver in turn: what holds for the one holds for the other."""
-    chosen: Opener = request.param
+    chosen: Mapping[Symlinks, Opener] = request.param
     return chosen
+
+
+@pytest.fixture
+def opener(openers: Mapping[Symlinks, Opener]) -> Opener:
+    """Each resolver in turn, by the policy that a mount has by default."""
+    return openers["inside"]
 
 
 @pytest.fixture
@@ -35,22 +42,22 @@ def root(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def serve(root: Path, opener: Opener) -> Serve:
-    """Make a handler for the docroot; options of a mount, a cache and a clock by name."""
+def serve(root: Path, openers: Mapping[Symlinks, Opener]) -> Serve:
+    """Make a handler for the docroot; keys of a mount, a cache and a clock by name."""
 
     def make(
         *,
         cache: Cache | None = None,
         clock: Callable[[], float] = time.time,
         directory: Path = root,
-        index: tuple[str, ...] = ("index.html",),
         is_program: Callable[[int], bool] | None = None,
-        listing: bool = False,
+        **keys: object,
     ) -> Static:
+        mount = MOUNT.validate_python({"docroot": directory, **keys})
         return Static(
-            MOUNT.validate_python({"docroot": directory, "index": index, "listing": listing}),
+            mount,
             media_types=MEDIA_TYPES,
-            docroot=Docroot(directory, opener=opener),
+            docroot=Docroot(directory, opener=openers[mount.symlinks]),
             cache=cache,
             is_program=is_program,
             clock=clock,

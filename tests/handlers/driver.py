@@ -15,7 +15,7 @@ from forkhttpd.http1 import target
 from forkhttpd.http1.errors import HTTPError
 from forkhttpd.http1.headers import Fields
 from forkhttpd.http1.request import Endpoint, HeaderSection, Hop, Request, RequestLine, Version
-from forkhttpd.http1.response import Bytes, FileSlice, Response
+from forkhttpd.http1.response import Bytes, FileParts, FileSlice, Response
 
 MEDIA_TYPES = MediaTypes()
 MOUNT = TypeAdapter(Mount)
@@ -81,6 +81,9 @@ def content_of(response: Response) -> bytes:
                 return data
             case FileSlice(fd=fd, start=start, length=length):
                 return os.pread(fd, length, start)
+            case FileParts(fd=fd, parts=parts, end=end):
+                pieces = (before + os.pread(fd, length, start) for before, start, length in parts)
+                return b"".join(pieces) + end
             case _:
                 return b""
     finally:

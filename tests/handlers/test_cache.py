@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from forkhttpd.handlers.cache import Cache, Entry, identity
-from forkhttpd.handlers.static import SMALL
+from forkhttpd.handlers.files import SMALL
 from forkhttpd.http1.response import Bytes, Response
 from tests.handlers.driver import Serve, ask, field, get, open_fds, run, status_of, wait_for_tick
 

@@ -1,25 +1,27 @@
 """S8: a directory as a page."""
 
+import json
 import os
 import socket
 import time
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote_to_bytes
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forkhttpd.handlers.listing import (
+from forkhttpd.handlers.listing.contents import (
     MAX_ITEMS,
     Contents,
     Item,
     Kind,
-    format_age,
-    format_size,
-    render,
+    Sorting,
+    SortKey,
 )
+from forkhttpd.handlers.listing.page import format_age, format_size, render
 from forkhttpd.http1.target import Target
 from tests.handlers.driver import (
     Serve,
@@ -48,6 +50,7 @@ class Page(HTMLParser):
         self.words: list[str] = []
         self.elements: list[str] = []
         self._open: list[str] = []
+        self.heads: list[str] = []
         self.feed(page.decode("utf-8"))
         self.close()
         assert self._open == []
@@ -59,7 +62,7 @@ class Page(HTMLParser):
         if tag == "a":
             href = dict(attrs)["href"]
             assert href is not None
-            self.links.append(href)
+            (self.heads if "th" in self._open else self.links).append(href)
 
     def handle_startendtag(self, tag: str, _attrs: list[tuple[str, str | None]]) -> None:
         self.elements.append(tag)
@@ -82,8 +85,11 @@ def item(name: str, kind: Kind = Kind.FILE, size: int = 1, modified: float = NOW
     return Item(name, kind, size, modified)
 
 
-def page_of(*items: Item, path: str = "/a/", top: str = "/", complete: bool = True) -> Page:
-    return Page(render(path, Contents(items, complete), top=top, now=NOW))
+BY_NAME = Sorting()
+
+
+def page_of(*items: Item, path: str = "/a/", top: str = "/", sorting: Sorting = BY_NAME) -> Page:
+    return Page(render(path, Contents(items, True, sorting), top=top, now=NOW))
 
 
 # Names that files have in the wild, and in the nightmares of whoever shows them.
@@ -269,6 +275,137 @@ def test_S9_a_listing_is_never_stale(serve: Serve, root: Path) -> None:
         (root / str(number)).touch()
         assert len(Page(get(static, "/")).rows) == number + 1
     assert open_fds() == before
+
+
+SORTED = {
+    "": ["b/", "c/", "9", "10", "B"],
+    "sort=name": ["b/", "c/", "9", "10", "B"],
+    "sort=name&order=desc": ["c/", "b/", "B", "10", "9"],
+    "sort=size&order=asc": ["b/", "c/", "10", "B", "9"],
+    "sort=size&order=desc": ["b/", "c/", "9", "10", "B"],  # of equal size: by name
+    "sort=date&order=asc": ["c/", "b/", "B", "9", "10"],
+    "sort=date&order=desc": ["b/", "c/", "10", "9", "B"],
+    "sort=color&order=down&x=%&&=": ["b/", "c/", "9", "10", "B"],
+}
+
+
+def make_sortable(root: Path) -> None:
+    for name, size, changed in (
+        ("9", 50, 2),
+        ("10", 5, 3),
+        ("B", 5, 1),
+        ("b", None, 9),
+        ("c", None, 8),
+    ):
+        directory = root / f"{name}-" if size is None else root / name
+        directory.mkdir() if size is None else directory.write_bytes(bytes(size))
+        os.utime(directory, (changed, changed))
+
+
+@pytest.mark.parametrize("query", SORTED)
+def test_S8_sorted_as_the_query_says(serve: Serve, root: Path, query: str) -> None:
+    make_sortable(root)
+    page = Page(get(serve(listing=True), f"/?{query}"))
+    assert [text.replace("-/", "/") for _, text in page.rows] == SORTED[query]
+
+
+def test_S8_the_heads_of_the_columns_sort() -> None:
+    name, size, date = "?sort=name&order=desc", "?sort=size&order=desc", "?sort=date&order=desc"
+    assert page_of().heads == [name, size, date]
+    assert page_of(sorting=Sorting("name", True)).heads == ["./", size, date]
+    assert page_of(sorting=Sorting("size", True)).heads == [
+        "./",
+        "?sort=size&order=asc",
+        date,
+    ]
+    assert page_of(sorting=Sorting("date")).heads == ["./", size, date]
+    page = render("/", Contents((), True, Sorting("size", True)), top="/", now=NOW).decode()
+    assert page.count("aria-sort=") == 1
+    assert '<th scope="col" aria-sort="descending"><a href="?sort=size&amp;order=asc">Size' in page
+
+
+def test_S8_the_order_stays_on_the_way() -> None:
+    page = page_of(item("a", Kind.FOLDER), item("b"), path="/x/", sorting=Sorting("date"))
+    query = "?sort=date&order=asc"
+    assert page.links == [f"/{query}", f"/x/{query}", f"../{query}", f"a/{query}", "b"]
+
+
+@given(st.sampled_from(["name", "size", "date"]), st.booleans())
+def test_S8_an_order_reads_back(key: SortKey, descending: bool) -> None:
+    sorting = Sorting(key, descending)
+    assert Sorting.of(sorting.query.removeprefix("?")) == sorting
+
+
+def document_of(serve: Serve, target: str = "/", **fields: str) -> dict[str, Any]:
+    response = ask(serve(listing=True), target, accept="application/json", **fields)
+    assert field(response, "Content-Type") == "application/json"
+    assert field(response, "Vary") == "Accept"
+    found: dict[str, Any] = json.loads(content_of(response))
+    return found
+
+
+def test_S8_a_document_for_programs(serve: Serve, root: Path) -> None:
+    (root / "a b.txt").write_text("12345")
+    (root / "sub").mkdir()
+    os.utime(root / "sub", (NOW, NOW))
+    os.utime(root / "a b.txt", (NOW + 1, NOW + 1))
+    assert document_of(serve) == {
+        "path": "/",
+        "complete": True,
+        "items": [
+            {
+                "name": "sub",
+                "href": "sub/",
+                "type": "directory",
+                "size": None,
+                "modified": "2023-11-14T22:13:20Z",
+            },
+            {
+                "name": "a b.txt",
+                "href": "a%20b.txt",
+                "type": "file",
+                "size": 5,
+                "modified": "2023-11-14T22:13:21Z",
+            },
+        ],
+    }
+
+
+def test_S8_the_document_has_every_name(serve: Serve, root: Path) -> None:
+    for name in NAMES:
+        with open(os.fsencode(root) + b"/" + name, "wb"):
+            pass
+    found = document_of(serve, "/?sort=name&order=desc")["items"]
+    assert sorted(unquote_to_bytes(item["href"]) for item in found) == sorted(NAMES)
+    assert sorted(item["name"] for item in found) == sorted(
+        name.decode("utf-8", "replace") for name in NAMES
+    )
+
+
+@pytest.mark.parametrize(
+    ("accept", "content_type"),
+    [
+        (None, "text/html; charset=utf-8"),
+        ("*/*", "text/html; charset=utf-8"),
+        (
+            "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+            "text/html; charset=utf-8",
+        ),
+        ("application/json, text/html", "text/html; charset=utf-8"),
+        ("application/json", "application/json"),
+        ("application/json, */*;q=0.5", "application/json"),
+        ("application/*", "application/json"),
+        ("text/html;q=0, */*", "application/json"),
+        ("image/png", "text/html; charset=utf-8"),
+    ],
+)
+def test_S8_who_gets_the_document(
+    serve: Serve, root: Path, accept: str | None, content_type: str
+) -> None:
+    fields = {} if accept is None else {"accept": accept}
+    response = ask(serve(listing=True), "/", **fields)
+    assert field(response, "Content-Type") == content_type
+    assert field(response, "Vary") == "Accept"
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from forkhttpd.handlers.static import SMALL
+from forkhttpd.handlers.files import SMALL
 from forkhttpd.http1.response import Bytes, Empty, FileSlice
 from tests.handlers.driver import (
     Serve,

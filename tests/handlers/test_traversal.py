@@ -7,16 +7,15 @@ is checked first, so that the corpus is known to be one.
 
 import itertools
 import os
-import signal
-import time
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
 import pytest
 
-from forkhttpd.handlers.docroot import Docroot, Opener
+from forkhttpd.handlers.docroot import Docroot
+from forkhttpd.handlers.resolver import Opener
 from forkhttpd.http1.errors import HTTPError
-from tests.handlers.driver import DEADLINE, Serve, ask, content_of, field, open_fds
+from tests.handlers.driver import Serve, ask, content_of, field, open_fds
 
 DOTS = (
     "..",
@@ -134,50 +133,6 @@ def test_S1_no_swapped_link_leads_out(site: Path, serve: Serve) -> None:
             assert error.status == 404  # noqa: PT017 - which of both it is, is the question
         else:
             assert (target, content) == ("good", b"good")
-
-
-def swap_for_ever(root: Path) -> None:
-    """Make `turn` a file and a link to the outside, in turns, and `way` a directory and a link."""
-    fast = os.open(root, os.O_PATH | os.O_DIRECTORY)
-    os.mkdir("held", dir_fd=fast)
-    os.close(os.open("held/secret.txt", os.O_CREAT | os.O_WRONLY, dir_fd=fast))
-    while True:
-        os.close(os.open("new", os.O_CREAT | os.O_WRONLY, dir_fd=fast))
-        os.rename("new", "turn", src_dir_fd=fast, dst_dir_fd=fast)
-        os.rename("held", "way", src_dir_fd=fast, dst_dir_fd=fast)
-        os.symlink("../outside/secret.txt", "new", dir_fd=fast)
-        os.rename("new", "turn", src_dir_fd=fast, dst_dir_fd=fast)
-        os.rename("way", "held", src_dir_fd=fast, dst_dir_fd=fast)
-        os.symlink("../outside", "way", dir_fd=fast)
-        os.unlink("way", dir_fd=fast)
-
-
-def test_S1_no_link_that_is_swapped_while_opening_leads_out(root: Path, opener: Opener) -> None:
-    docroot = Docroot(root, opener=opener)
-    pid = os.fork()
-    if pid == 0:
-        try:
-            swap_for_ever(root)
-        finally:
-            os._exit(1)
-    found = {"opened": 0, "refused": 0}
-    try:
-        deadline = time.monotonic() + DEADLINE
-        while min(found.values()) < 3000 and time.monotonic() < deadline:
-            for path in ("/turn", "/way/secret.txt"):
-                try:
-                    fd = docroot.open(path)
-                except HTTPError:
-                    found["refused"] += 1
-                    continue
-                found["opened"] += 1
-                content = os.read(fd, 10)
-                os.close(fd)
-                assert content == b""  # the inside ones are empty
-    finally:
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
-    assert min(found.values()) >= 100, found
 
 
 def test_S3_merged_slashes_mean_the_same_file(site: Path, serve: Serve) -> None:

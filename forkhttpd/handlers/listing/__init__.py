@@ -1,0 +1,1 @@
+"""A directory as a list: `contents` reads it, `page` shows it to people, `document` to programs."""
