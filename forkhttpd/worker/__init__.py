@@ -6,8 +6,11 @@
     body.py         a request's body, pulled from the connection
     sender.py       the only place that writes to a client
     router.py       which handler a request belongs to; alone knows the handlers
+    redirection.py  a request that another one is answered by
     launcher.py     asks spawners to start programs; alone knows their protocol
     accesslog.py    one line per answer, in batches
     errorpage.py    an error as something that a person reads
     context.py      what all connections share
+
+It is one thread: whatever waits is a task of the loop.
 """

@@ -74,12 +74,15 @@ class Acceptor:
             self._loop.unwatch(self._listener.fileno())
             self._watching = False
 
-    def close(self) -> None:
-        """Take what is in the backlog now, for there may be nobody else (M6), and end."""
-        self.pause()
+    def take_all(self) -> None:
+        """Take what is in the backlog now: after us there may be nobody else (M6)."""
         for _ in range(_LAST_ACCEPTS):
             if not self._take_one():
                 break
+
+    def close(self) -> None:
+        """Accept no more."""
+        self.pause()
         self._listener.close()
 
     def _accept(self, _events: int) -> None:

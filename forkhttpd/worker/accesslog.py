@@ -1,22 +1,29 @@
 """The access log: one line per answer, written in batches.
 
 Lines are collected and written when BATCH_SIZE are there, and at the latest FLUSH_DELAY
-after the first of them; a write per request would cost as much as the answer's own `send`.
+after the first of them; a write per request would cost as much as the answer's own `send`.  No
+write ever waits: lines that find no room are kept for a while, up to MOST_WAITING bytes of them,
+and what is lost beyond that is counted in the error log.
 
 Everything from outside is escaped to printable ASCII and `\\xHH` before it gets into a line, and
 quotes and backslashes too, so that a line is one line and its fields are its fields (O1).
 """
 
 import json
-import os
+import logging
+import math
 import re
 import time
 
+from forkhttpd.http1.account import Account
 from forkhttpd.http1.request import Endpoint, Request
+from forkhttpd.outlet import PROGRESS_PAUSE, RETRY_PAUSE, Outlet
 
 FLUSH_DELAY = 0.2  # seconds
 BATCH_SIZE = 256  # lines, some 32 KiB
+MOST_WAITING = 1 << 20  # bytes, some 8000 lines
 _MEMORY_SIZE = 4096  # texts
+_MEMORABLE = 256  # characters; so that what clients invent cannot fill more than 2 MiB
 
 _UNSAFE = re.compile(r"[^ !#-\[\]-~]")
 
@@ -32,7 +39,7 @@ def quoted(text: str | None) -> str:
     known = _quoted.get(text)
     if known is None:
         known = _UNSAFE.sub(_escape, text or "")
-        if len(_quoted) < _MEMORY_SIZE:
+        if len(known) <= _MEMORABLE and len(_quoted) < _MEMORY_SIZE:
             _quoted[text] = known
     return known
 
@@ -41,17 +48,18 @@ def _escape(match: re.Match[str]) -> str:
     character = match[0]
     if character in '"\\':
         return "\\" + character
-    return "".join(f"\\x{byte:02x}" for byte in os.fsencode(character))
+    return f"\\x{ord(character):02x}"  # texts are the wire's bytes as latin-1
 
 
 class AccessLog:
     """Formats and writes; `fd` is -1 when there is no log.  The descriptor is the worker's."""
 
-    __slots__ = ("_flush_at", "_format", "_lines", "_refused", "_stamp", "dropped", "fd")
+    __slots__ = ("_flush_at", "_format", "_lines", "_outlet", "_refused", "_stamp", "dropped", "fd")
 
     def __init__(self, fd: int, *, format: str) -> None:  # noqa: A002 - the key's name
         self.fd = fd
-        self.dropped = 0  # bytes that could not be written
+        self.dropped = 0  # lines that could not be written and are in the error log
+        self._outlet = Outlet(fd, limit=MOST_WAITING)
         self._format, self._refused = _FORMATS[format]
         self._lines: list[str] = []
         self._flush_at = 0.0
@@ -73,23 +81,34 @@ class AccessLog:
 
     def patience(self, now: float, longest: float) -> float:
         """Return the seconds after which `flush_when_due` has something to do, at most longest."""
-        return min(longest, self._flush_at - now) if self._lines else longest
+        if self._lines or self._outlet.is_waiting:
+            return min(longest, max(self._flush_at - now, 0.0))
+        return longest
 
     def flush_when_due(self, now: float) -> None:
         """Write if it is time; once per turn of the loop."""
-        if self._lines and (now >= self._flush_at or len(self._lines) >= BATCH_SIZE):
-            self.flush()
+        if len(self._lines) >= BATCH_SIZE or (
+            now >= self._flush_at and (self._lines or self._outlet.is_waiting)
+        ):
+            self._flush_at = now + (PROGRESS_PAUSE if self.flush() else RETRY_PAUSE)
+            self._tell_losses(now)
 
-    def flush(self) -> None:
-        """Write all lines now."""
+    def flush(self) -> bool:
+        """Write all lines now, as far as there is room; return whether there was some."""
         lines, self._lines = self._lines, []
-        rest = "".join(lines).encode("ascii")
-        while rest:
-            try:
-                rest = rest[os.write(self.fd, rest) :]
-            except OSError:  # a full disk or a pipe that nobody reads costs lines, not requests
-                self.dropped += len(rest)
-                return
+        return self._outlet.write("".join(lines).encode("ascii"))
+
+    def finish(self) -> None:
+        """Write what can still be written, and tell what cannot."""
+        self.flush()
+        self._tell_losses(math.inf)
+
+    def _tell_losses(self, now: float) -> None:
+        if lost := self._outlet.take_loss(now):
+            self.dropped += lost
+            logging.getLogger("forkhttpd").warning(
+                "access log: %d lines lost: there was no room for them", lost
+            )
 
     def _add_line(self, line: str, now: float) -> None:
         if not self._lines:
@@ -113,8 +132,39 @@ def _combined(request: Request, status: int, sent: int, _now: float, stamp: str)
     )
 
 
+def _combined_plus(request: Request, status: int, sent: int, now: float, stamp: str) -> str:
+    """Return a combined line with `name=value` behind it, so that old readers find their fields."""
+    line = _combined(request, status, sent, now, stamp).removesuffix("\n")
+    costs = "".join(f" {name}={_number(cost)}" for name, cost in _costs(request.account).items())
+    return f"{line} id={request.id} seconds={now - request.received:.6f}{costs}\n"
+
+
+def _number(value: float) -> str:
+    return f"{value:.6f}" if isinstance(value, float) else str(value)
+
+
+def _costs(account: Account | None) -> dict[str, float]:
+    """Return what the program cost that worked for an answer (C19); max_rss is in bytes."""
+    if account is None:
+        return {}
+    costs: dict[str, float] = {
+        "queue_wait": round(account.queue_wait, 6),
+        "stderr": account.stderr,
+    }
+    usage = account.usage
+    if usage is None:  # it runs on
+        return costs
+    return costs | {
+        "wall": round(usage.wall, 6),
+        "user": round(usage.user_time, 6),
+        "system": round(usage.system_time, 6),
+        "max_rss": usage.max_rss << 10,
+        **({"exit": usage.status} if usage.status >= 0 else {"signal": -usage.status}),
+    }
+
+
 def _json(request: Request, status: int, sent: int, now: float, stamp: str) -> str:
-    record = {
+    record: dict[str, object] = {
         "time": stamp,
         "id": request.id,
         "client": request.hop.client.host,
@@ -126,6 +176,8 @@ def _json(request: Request, status: int, sent: int, now: float, stamp: str) -> s
         "referer": request.section.fields.get("referer"),
         "agent": request.section.fields.get("user-agent"),
     }
+    if request.account is not None:
+        record["program"] = _costs(request.account)
     return json.dumps(record) + "\n"
 
 
@@ -145,5 +197,6 @@ def _json_refused(client: Endpoint, status: int, sent: int, stamp: str) -> str:
 _FORMATS = {
     "common": (_common, _common_refused),
     "combined": (_combined, _combined_refused),
+    "combined-plus": (_combined_plus, _combined_refused),
     "json": (_json, _json_refused),
 }

@@ -56,8 +56,7 @@ class Body:
         if self._ended:
             return b""
         if self._expected:
-            self._expected = False
-            await self._stream.send(CONTINUE, self._patience)
+            await self.invite()
         data = await self._next_piece()
         if not data:
             self._ended = True
@@ -65,6 +64,12 @@ class Body:
         if self._received > self._limit:
             raise HTTPError(413, f"body exceeds {self._limit} bytes", close=True)
         return data
+
+    async def invite(self) -> None:
+        """Send `100 Continue` if the client waits for it."""
+        if self._expected:
+            self._expected = False
+            await self._stream.send(CONTINUE, self._patience)
 
     @property
     def can_be_discarded(self) -> bool:
@@ -76,12 +81,15 @@ class Body:
         return self.length is None or self.length - self._received <= _DISCARD_LIMIT
 
     async def discard(self) -> bool:
-        """Read what was left unread; False when it is more than it is worth."""
+        """Read what was left unread; False when it is more than it is worth, or broken."""
         start = self._received
-        while not self._ended:
-            if self._received - start > _DISCARD_LIMIT:
-                return False
-            await self.read()
+        try:
+            while not self._ended:
+                if self._received - start > _DISCARD_LIMIT:
+                    return False
+                await self.read()
+        except HTTPError:  # the request is answered already: all that is left is to close
+            return False
         return True
 
     async def _next_piece(self) -> bytes:

@@ -6,13 +6,13 @@ and then in the socket.
 
 A client that leaves while its request is being answered cancels the coroutine, and closing the
 response ends whatever was working for it.  A reset counts at once.  A FIN may also be a client
-that has only finished sending, so it counts after DISCONNECT_GRACE; a closed browser tab is one.
+that has only finished sending, so it counts after a grace; a closed browser tab is one.
 """
 
 import logging
 import socket
 
-from forkhttpd.http1.errors import HTTPError
+from forkhttpd.http1.errors import Elsewhere, HTTPError
 from forkhttpd.http1.parser import Parser
 from forkhttpd.http1.request import (
     NO_BODY,
@@ -26,13 +26,15 @@ from forkhttpd.http1.request import (
 )
 from forkhttpd.http1.response import Response
 from forkhttpd.http1.target import Target
-from forkhttpd.loop import DeadlineExceeded, Disconnected, Stream, Task
+from forkhttpd.loop import FOREVER, Cancelled, DeadlineExceeded, Disconnected, Stream, Task
 from forkhttpd.worker.body import Body
 from forkhttpd.worker.context import Context
 from forkhttpd.worker.errorpage import error_response
+from forkhttpd.worker.redirection import redirected
 from forkhttpd.worker.sender import CutShort, Sender
 
-DISCONNECT_GRACE = 1.0  # seconds
+CLIENT_LEFT = 499  # a status for the log alone, where others have it, too
+LOCAL_REDIRECTS = 5  # after one another; more are a loop
 FINISH_PATIENCE = 2.0  # seconds without input from a client that we have answered for good
 FINISH_HASTE = 1.0  # the same while we drain: an idle server is gone within 2 s (M1)
 FINISH_LONGEST = 15.0  # seconds for one that keeps sending what nobody wants
@@ -51,6 +53,7 @@ class Connection:
     __slots__ = (
         "_context",
         "_count",
+        "_grace",
         "_hop",
         "_loop",
         "_parser",
@@ -81,10 +84,11 @@ class Connection:
             server,
             scheme="http",
             name=f"{context.name}-{id:x}",
-            watch_client=self._stream.port.watch,
+            watch_client=self._watch_client,
         )
         self._count = 0
         self._request: Request | None = None  # the one being answered
+        self._grace = FOREVER  # seconds that a client which sends no more may still listen
         self._task: Task
         self._stream.port.on_hangup = self._note_hangup
 
@@ -103,6 +107,7 @@ class Connection:
             pass
         except Exception:
             self._context.log.exception("%s: connection failed", self._hop.name)
+            self._stream.abort()  # nobody knows what the client has got so far
         finally:
             self._context.connections.discard(self)
             self._stream.close()
@@ -133,6 +138,7 @@ class Connection:
         finally:
             self._context.active -= 1
             self._request = None
+            self._grace = FOREVER
 
     async def _next_head(self) -> tuple[RequestLine, HeaderSection] | None:
         """Return the next request's head, None when the client wants no more."""
@@ -184,15 +190,29 @@ class Connection:
             length = request.section.length
             if length is not None and length > self._context.limits.body:
                 raise HTTPError(413, f"a body of {length} bytes is announced", close=True)
-            return await self._context.respond(request)
+            return await self._answer_of(request)
         except HTTPError as error:
             self._log_refusal(request, error)
-            return error_response(error, id=request.id)
-        except Disconnected:
+            return self._context.refuse(request, error)
+        except (Cancelled, Disconnected):
+            self._context.count(request, CLIENT_LEFT, 0)
             raise
         except Exception:
             self._context.log.exception("%s: %s failed", request.id, request.line.text)
-            return error_response(HTTPError(500), id=request.id)
+            return self._context.refuse(request, HTTPError(500))
+
+    async def _answer_of(self, request: Request) -> Response:
+        """Have the request answered, by another path where its own says so (RFC 3875 §6.2.2)."""
+        asked = request
+        for number in range(1, LOCAL_REDIRECTS + 2):
+            try:
+                return await self._context.respond(asked)
+            except Elsewhere as redirect:
+                target = redirect.target
+            finally:
+                request.account = asked.account or request.account
+            asked = redirected(request, target, number=number)
+        raise HTTPError(502, f"{asked.path}: redirected inside more than {LOCAL_REDIRECTS} times")
 
     async def _answer(self, request: Request, response: Response) -> bool:
         """Send and log the response; False when the connection ends with it."""
@@ -222,15 +242,22 @@ class Connection:
             level, "%s: %s: %d %s", request.id, request.line.text, error.status, error.reason
         )
 
+    def _watch_client(self, grace: float) -> None:
+        """Be told when the client leaves, and hear what was told already; see `Hop`."""
+        self._grace = grace
+        self._stream.port.watch()
+        if self._stream.port.hung_up:
+            self._note_hangup()
+
     def _note_hangup(self) -> None:
         if self._request is None:
             return
         if self._stream.is_reset():
             self._task.cancel()
-        else:
+        elif self._grace < FOREVER:
             self._loop.spawn(self._cancel_after_grace(self._request))
 
     async def _cancel_after_grace(self, request: Request) -> None:
-        await self._loop.sleep(self._loop.now + DISCONNECT_GRACE)
+        await self._loop.sleep(self._loop.now + self._grace)
         if self._request is request and self._stream.has_left():
             self._task.cancel()

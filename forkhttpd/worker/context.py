@@ -1,21 +1,29 @@
 """What all connections of a worker share: its loop, limits, router, logs and counters."""
 
+import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from forkhttpd.config import Config
+from forkhttpd.http1.account import Account
 from forkhttpd.http1.dates import format_date
+from forkhttpd.http1.errors import HTTPError
 from forkhttpd.http1.limits import ParserLimits
 from forkhttpd.http1.memory import HeadMemory
 from forkhttpd.http1.request import Endpoint, Request
 from forkhttpd.http1.response import Response
-from forkhttpd.loop import Loop
+from forkhttpd.loop import DeadlineExceeded, Future, Loop
 from forkhttpd.scoreboard import Cell, Slot
 from forkhttpd.worker.accesslog import AccessLog
 
+# Seconds that the line of an answer waits for the end of its program: longer than one that is told
+# to end may take (a pool's kill_grace); a line that comes later tells what is known by then.
+SETTLE_PATIENCE = 5.0
+
 Respond = Callable[[Request], Awaitable[Response]]
+Refuse = Callable[[Request, HTTPError], Response]
 
 
 class Retiring(Protocol):
@@ -42,10 +50,12 @@ class Context:
         "memory",
         "name",
         "patience",
+        "refuse",
         "requests",
         "respond",
         "server",
         "timeouts",
+        "unsettled",
     )
 
     def __init__(
@@ -55,12 +65,14 @@ class Context:
         name: str,
         loop: Loop,
         respond: Respond,
+        refuse: Refuse,
         access_log: AccessLog,
         log: logging.Logger,
     ) -> None:
         self.name = name  # distinguishes the requests of this worker from all others
         self.loop = loop
         self.respond = respond
+        self.refuse = refuse
         self.access_log = access_log
         self.log = log
         self.timeouts = config.timeouts
@@ -76,6 +88,7 @@ class Context:
         self.draining = False
         self.patience = config.timeouts.idle  # with a client that asks for nothing
         self.connections: set[Retiring] = set()
+        self.unsettled: dict[Request, tuple[int, int, float]] = {}  # status, bytes, when
         self.active = 0
         self.requests = 0
         self.bytes_sent = 0
@@ -94,7 +107,28 @@ class Context:
         """Count and log an answer; `sent` is the bytes of its body."""
         self.requests += 1
         self.bytes_sent += sent
-        self.access_log.add(request, status, sent, now=self.loop.now)
+        if request.account is None or request.account.is_settled:
+            self.access_log.add(request, status, sent, now=self.loop.now)
+        else:
+            self.loop.spawn(self._log_settled(request, request.account, status, sent))
+
+    async def _log_settled(
+        self, request: Request, account: Account, status: int, sent: int
+    ) -> None:
+        """Log an answer when its program has ended, which nothing else waits for (C19)."""
+        now = self.loop.now
+        settled: Future[None] = Future(self.loop)
+        account.tell(lambda: settled.set(None))
+        self.unsettled[request] = (status, sent, now)
+        with contextlib.suppress(DeadlineExceeded):
+            await settled.wait(now + SETTLE_PATIENCE)
+        del self.unsettled[request]
+        self.access_log.add(request, status, sent, now=now)
+
+    def finish(self) -> None:
+        """Log what still waits to be logged: there is no time left to wait."""
+        for request, (status, sent, now) in self.unsettled.items():
+            self.access_log.add(request, status, sent, now=now)
 
     def count_refused(self, client: Endpoint, status: int, sent: int) -> None:
         """Count and log the answer to what was no request."""

@@ -2,10 +2,21 @@
 
 A page says what happened in the words of its status and nothing of why: reasons are for the
 operator's log, where the request's id leads to them.
+
+A site may have pages of its own.  Each is a file that is read when it is shown, so that an edit
+shows at once; where that fails the error keeps its status and has our page.  Errors from before
+the site is known (a request that cannot be read) always have ours.
 """
 
 import html
+import logging
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from string import Template
+from typing import Final
 
 from forkhttpd.http1.errors import HTTPError
 from forkhttpd.http1.response import Bytes, Response
@@ -42,12 +53,16 @@ h1 { margin: 0; font-size: 1.4rem; font-weight: 600 }
 h1 span { display: block; font-size: 4.5rem; font-weight: 200; line-height: 1.1; opacity: .75 }
 p { margin: .4rem 0; max-width: 32rem }
 small { opacity: .6; font-family: ui-monospace, monospace }
+h2 { margin: 1.6rem 0 .3rem; font-size: 1rem; font-weight: 600; text-align: left }
+pre { margin: 0; max-width: min(60rem, 92vw); padding: .8rem 1rem; overflow: auto; text-align: left;
+  font: .85rem/1.5 ui-monospace, monospace; white-space: pre-wrap; border-radius: .4rem;
+  background: color-mix(in srgb, currentColor 8%, transparent) }
 </style>
 </head>
 <body>
 <h1><span>$status</span>$phrase</h1>
 <p>$explanation</p>
-<p><small>$id</small></p>
+$details<p><small>$id</small></p>
 </body>
 </html>
 """)
@@ -60,7 +75,64 @@ def error_response(error: HTTPError, *, id: str) -> Response:  # noqa: A002 - th
         status=error.status,
         phrase=html.escape(phrase),
         explanation=_EXPLANATIONS.get(error.status, ""),
+        details=_details(error),
         id=html.escape(f"request {id}" if id else ""),
     )
     fields = (("Content-Type", "text/html; charset=utf-8"), *error.fields)
     return Response(error.status, fields, Bytes(page.encode()), close_connection=error.close)
+
+
+def _details(error: HTTPError) -> str:
+    """Return what a client may know beside the status, each text under its heading (O9)."""
+    return "".join(
+        f"<h2>{html.escape(heading)}</h2>\n<pre>{html.escape(text)}</pre>\n"
+        for heading, text in error.details
+    )
+
+
+_LARGEST: Final = 1 << 20  # bytes of a page; it is read whole, and while all others wait
+_FLAGS: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A site's own page for a status, and the type of its content."""
+
+    file: Path
+    content_type: str
+
+
+class ErrorPages:
+    """The error pages of a site, its own and ours."""
+
+    __slots__ = ("_log", "_pages")
+
+    def __init__(self, pages: Mapping[int, Page], *, log: logging.Logger) -> None:
+        self._pages = pages
+        self._log = log
+
+    def response(self, error: HTTPError, *, id: str) -> Response:  # noqa: A002 - the field's term
+        """Turn an error into its answer, as `error_response` does; details are for our page."""
+        page = None if error.details else self._pages.get(error.status)
+        content = None if page is None else self._read(page.file)
+        if page is None or content is None:
+            return error_response(error, id=id)
+        fields = (("Content-Type", page.content_type), *error.fields)
+        return Response(error.status, fields, Bytes(content), close_connection=error.close)
+
+    def _read(self, file: Path) -> bytes | None:
+        """Return what a page has now; None, and a line in the log, when it cannot be read."""
+        try:
+            fd = os.open(file, _FLAGS)
+            try:
+                if not stat.S_ISREG(os.fstat(fd).st_mode):
+                    raise OSError("not a regular file")
+                content = os.read(fd, _LARGEST + 1)
+            finally:
+                os.close(fd)
+            if len(content) > _LARGEST:
+                raise OSError(f"more than {_LARGEST} bytes")
+        except OSError as error:
+            self._log.error("error page %s: %s", file, error.strerror or error)
+            return None
+        return content

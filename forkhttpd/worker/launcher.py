@@ -60,12 +60,13 @@ _LOST = Exit(-9)
 class Program:
     """A running program; its pipes are whose asked for it, to be closed there."""
 
-    __slots__ = ("_id", "_line", "exited", "pid", "stderr", "stdin", "stdout")
+    __slots__ = ("_id", "_line", "exited", "pid", "queue_wait", "stderr", "stdin", "stdout")
 
     def __init__(self, line: "Line", started: Started, pipes: list[Pipe]) -> None:
         self._line = line
         self._id = started.id
         self.pid = started.pid
+        self.queue_wait = started.queue_wait
         self.stdin = pipes[0] if len(pipes) == 3 else None
         self.stdout, self.stderr = pipes[-2:]
         self.exited: Future[Exit] = Future(line.loop)
@@ -240,9 +241,12 @@ class Launcher:
         env: Mapping[str, bytes],
         cwd: str,
         leave_background: bool,
+        share: tuple[str, int],
         spool: int | None,
     ) -> Program:
         """Start a program and return it running.
+
+        `share` names who else it counts with, and how many of them may run at once; 0 is any.
 
         Raises HTTPError 503 when the pool has no place, 502 when its spawner was lost, 431 when
         the request's header makes the environment too long, and OSError as the kernel gave it
@@ -254,6 +258,8 @@ class Launcher:
             env=tuple(os.fsencode(name) + b"=" + value for name, value in env.items()),
             cwd=os.fsencode(cwd),
             leave_background=leave_background,
+            share=os.fsencode(share[0]),
+            most=share[1],
         )
         try:
             answer = await self._lines[pool].launch(start, spool)

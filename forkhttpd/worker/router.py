@@ -5,45 +5,71 @@ of handler falls back to the other.  Mounts match on segment boundaries, the lon
 and of equals the one with a matching suffix.
 
 What is a program is never sent as a file, whichever mount leads to it and however it is spelled
-(S11): the files of all static mounts are checked by where they really are, against the programs
-of all mounts.
+(S11): the files of all static mounts are held against the `programs` of all mounts.
 """
 
 import logging
-import os
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from forkhttpd.config import Config, Mount, Site
+from forkhttpd.handlers.cgi.environ import Server
 from forkhttpd.handlers.cgi.gateway import Gateway, Launch
 from forkhttpd.handlers.mediatypes import MediaTypes
+from forkhttpd.handlers.redirect import Redirect
 from forkhttpd.handlers.static import Static
 from forkhttpd.http1.errors import HTTPError
+from forkhttpd.http1.headers import Items
 from forkhttpd.http1.request import Request
 from forkhttpd.http1.response import Response
 from forkhttpd.loop import Loop
+from forkhttpd.worker.errorpage import ErrorPages, Page
+from forkhttpd.worker.programs import Programs
 
 Handler = Callable[[Request, str], Awaitable[Response]]
 
 _MEMORY_SIZE = 4096  # routes that are remembered
+_MEMORABLE = 512  # longest path of one: a client cannot fill the memory with megabytes
+_ALLOW = (("Allow", "GET, HEAD, POST, OPTIONS"),)
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A mount, ready to answer.  `prefix` is its path without the slash at the end."""
+    """A mount of a site, ready to answer.  `prefix` is its path without the slash at the end."""
 
     prefix: str
-    suffix: tuple[str, ...]
     handler: Handler
+    site: Site
+    mount: Mount
+
+    @property
+    def has_directories(self) -> bool:
+        """Whether directories are the mount's: not if only suffixes are, but for an index."""
+        suffix = self.mount.suffix
+        return not suffix or any(name.endswith(suffix) for name in self.mount.index)
 
     def matches(self, path: str) -> bool:
-        """Whether the path is the mount's, or below it, and names one of its suffixes."""
+        """Whether the path is the mount's, or below it, and names one of its suffixes.
+
+        With `index = ["index.php"]` what ends in a slash belongs to the mount for ".php", too.
+        """
         if not path.startswith(self.prefix):
             return False
         rest = path[len(self.prefix) :]
         if rest and not rest.startswith("/"):
             return False
-        return not self.suffix or any(step.endswith(self.suffix) for step in rest.split("/"))
+        suffix = self.mount.suffix
+        if not suffix or any(step.endswith(suffix) for step in rest.split("/")):
+            return True
+        return self.has_directories and (not rest or rest.endswith("/"))
+
+
+@dataclass(frozen=True, slots=True)
+class Routes:
+    """A site: its routes, the longest first, and the pages that it shows with errors."""
+
+    routes: tuple[Route, ...]
+    error_pages: ErrorPages
 
 
 class Router:
@@ -53,12 +79,12 @@ class Router:
 
     def __init__(self, config: Config, *, loop: Loop, launch: Launch, log: logging.Logger) -> None:
         build = _Builder(config, loop=loop, launch=launch, log=log)
-        self._names: dict[str, list[Route]] = {}
-        self._wildcards: dict[str, list[Route]] = {}
-        self._default: list[Route] = []
+        self._names: dict[str, Routes] = {}
+        self._wildcards: dict[str, Routes] = {}
+        self._default: Routes
         self._memory: dict[tuple[str, str], tuple[Handler, str]] = {}
         for site in reversed(config.site):  # so that the first stays the default
-            self._default = routes = build.routes(site)
+            self._default = routes = build.site(site)
             for name in site.names:
                 if name.startswith("*."):
                     self._wildcards[name[1:].lower()] = routes
@@ -73,54 +99,58 @@ class Router:
             found = self._find(host, path)
             if len(self._memory) >= _MEMORY_SIZE:
                 self._memory.clear()
-            self._memory[host, path] = found
+            if len(path) <= _MEMORABLE:
+                self._memory[host, path] = found
         handler, rest = found
         return handler(request, rest)
 
+    def refuse(self, request: Request, error: HTTPError) -> Response:
+        """Turn an error into the answer that the request's site has for it."""
+        return self._site(request.section.host).error_pages.response(error, id=request.id)
+
     def _find(self, host: str, path: str) -> tuple[Handler, str]:
         """Return the handler of a path, and the part of the path that is below its mount."""
-        for route in self._site(host):
-            if route.matches(path):
-                return route.handler, path[len(route.prefix) :]
-        raise HTTPError(404, f"no mount for {path}")
+        if path == "*":
+            return _answer_for_all, ""
+        route = self.route(host, path)
+        if route is None:
+            raise HTTPError(404, f"no mount for {path}")
+        return route.handler, path[len(route.prefix) :]
 
-    def _site(self, host: str) -> list[Route]:
-        """Return the routes of a host; it is only looked up, never used as a path (H2)."""
-        routes = self._names.get(host)
-        while routes is None and (dot := host.find(".")) >= 0:
+    def route(self, host: str, path: str) -> Route | None:
+        """Return the route of a path, None when it belongs to nobody."""
+        return next((route for route in self._site(host).routes if route.matches(path)), None)
+
+    def _site(self, host: str) -> Routes:
+        """Return the site of a host; it is only looked up, never used as a path (H2)."""
+        host = host.removesuffix(".")  # a name and its absolute form are one host (RFC 1034 §3.1)
+        site = self._names.get(host)
+        while site is None and (dot := host.find(".")) >= 0:
             host = host[dot + 1 :]
-            routes = self._wildcards.get("." + host)
-        return self._default if routes is None else routes
+            site = self._wildcards.get("." + host)
+        return self._default if site is None else site
 
 
-class Programs:
-    """All files that are programs, wherever a link or another mount finds them."""
+def _adding(fields: Items, handler: Handler) -> Handler:
+    """Return a handler whose answers have more fields, where they do not have them already."""
 
-    __slots__ = ("_directories", "_files", "_suffixes")
+    async def respond(request: Request, path: str) -> Response:
+        response = await handler(request, path)
+        said = {name.lower() for name, _ in response.fields}
+        response.fields += tuple(item for item in fields if item[0].lower() not in said)
+        return response
 
-    def __init__(self, mounts: Iterable[Mount]) -> None:
-        self._directories: list[str] = []
-        self._files: set[str] = set()
-        self._suffixes: tuple[str, ...] = ()
-        for mount in mounts:
-            if mount.cgi is None:
-                continue
-            real = os.path.realpath(mount.cgi)
-            if mount.suffix:
-                self._suffixes += tuple(suffix.lower() for suffix in mount.suffix)
-            elif os.path.isdir(real):
-                self._directories.append(real + "/")
-            else:
-                self._files.add(real)
+    return respond
 
-    def has(self, fd: int) -> bool:
-        """Whether an open file is one of them, by where it really is."""
-        real = os.readlink(f"/proc/self/fd/{fd}")
-        return (
-            real in self._files
-            or real.lower().endswith(self._suffixes)
-            or any(real.startswith(directory) for directory in self._directories)
-        )
+
+async def _answer_for_all(_request: Request, _path: str) -> Response:
+    """Answer `OPTIONS *`, a ping: no other method has that target (RFC 9110 §9.3.7)."""
+    return Response(204, _ALLOW)
+
+
+def document_root(site: Site) -> str:
+    """Return the directory of files that a site's programs know of, "" without one."""
+    return next((str(m.docroot) for m in site.mount if m.path == "/" and m.docroot), "")
 
 
 class _Builder:
@@ -133,28 +163,51 @@ class _Builder:
         self._loop = loop
         self._launch = launch
         self._log = log
-        self._media_types = MediaTypes()
+        self._media_types: dict[str, MediaTypes] = {}
         self._programs = Programs(mount for site in config.site for mount in site.mount)
 
-    def routes(self, site: Site) -> list[Route]:
-        """Return a site's routes, the longest first."""
-        root = next((str(m.docroot) for m in site.mount if m.path == "/" and m.docroot), "")
+    def site(self, site: Site) -> Routes:
+        """Return a site, ready to answer."""
+        types = self._types("utf-8")
+        pages = {
+            int(status): Page(file, types.of(file.name))
+            for status, file in site.error_pages.items()
+        }
+        return Routes(self._routes(site), ErrorPages(pages, log=self._log))
+
+    def _routes(self, site: Site) -> tuple[Route, ...]:
         routes = [
-            Route(mount.path.rstrip("/"), mount.suffix, self._handler(mount, root))
+            Route(mount.path.rstrip("/"), self._handler(site, mount), site, mount)
             for mount in site.mount
         ]
-        return sorted(
-            routes, key=lambda route: (len(route.prefix), bool(route.suffix)), reverse=True
+        order = sorted(
+            routes, key=lambda route: (len(route.prefix), bool(route.mount.suffix)), reverse=True
         )
+        return tuple(order)
 
-    def _handler(self, mount: Mount, root: str) -> Handler:
+    def _handler(self, site: Site, mount: Mount) -> Handler:
+        if mount.redirect:
+            return Redirect(mount)
         if mount.cgi is None:
-            return Static(mount, media_types=self._media_types, is_program=self._programs.has)
+            types = self._types(mount.charset)
+            return Static(mount, media_types=types, is_program=self._programs.has)
+        gateway = self._gateway(site, mount)
+        return _adding(tuple(mount.headers.items()), gateway) if mount.headers else gateway
+
+    def _types(self, charset: str) -> MediaTypes:
+        """Return the types that say a charset of text; a table takes milliseconds to make."""
+        if charset not in self._media_types:
+            self._media_types[charset] = MediaTypes(self._config.types, charset=charset)
+        return self._media_types[charset]
+
+    def _gateway(self, site: Site, mount: Mount) -> Gateway:
+        root = document_root(site)
         return Gateway(
             mount,
+            name=f"{self._config.site.index(site)}/{site.mount.index(mount)}",
             pool=self._config.pool[mount.pool],
-            root=root,
-            software=self._config.server or "forkhttpd",
+            server=Server(self._config.server or "forkhttpd", root, site.admin),
+            debug=site.debug,
             loop=self._loop,
             launch=self._launch,
             log=self._log,

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 
 from forkhttpd.http1.errors import HTTPError
 from forkhttpd.http1.request import RequestLine
-from forkhttpd.http1.response import Bytes, Chunks, FileSlice, Raw, Rendered, Response
+from forkhttpd.http1.response import Bytes, Chunks, FileParts, FileSlice, Raw, Rendered, Response
 from forkhttpd.http1.writer import LAST_CHUNK, Framing, choose_framing, chunk, render_head
 from forkhttpd.loop import Stream
 
@@ -52,7 +52,7 @@ class Sender:
             self.sent = 0
             framing = _framing(response, line, keep_alive=keep_alive)
             match response.body:
-                case FileSlice() | Chunks() | Raw():
+                case FileSlice() | FileParts() | Chunks() | Raw():
                     await self._send_apart(response, framing, date)
                     return framing.keep_alive
             rendered = self._render(response, framing, date, variant)
@@ -73,19 +73,20 @@ class Sender:
 
     async def _send_apart(self, response: Response, framing: Framing, date: str) -> None:
         """Send a head, and then a body that is not in memory."""
-        match response.body:
-            case Raw(pieces):
-                await self._send_pieces(pieces, None, framing)
-                return
-            case FileSlice(fd, start, length) if framing.sends_body:
-                head = render_head(response, framing, date=date, server=self._server)
-                await self._stream.send(head, self._patience, flags=socket.MSG_MORE)
-                await self._send_file(fd, start, length)
-                return
+        body = response.body
+        if isinstance(body, Raw):
+            await self._send_pieces(body.pieces, None, framing)
+            return
+        from_file = framing.sends_body and isinstance(body, FileSlice | FileParts)
         head = render_head(response, framing, date=date, server=self._server)
-        await self._stream.send(head, self._patience)
-        if isinstance(response.body, Chunks):
-            await self._send_pieces(response.body.pieces, response.body.length, framing)
+        await self._stream.send(head, self._patience, flags=socket.MSG_MORE if from_file else 0)
+        match body:
+            case Chunks(pieces, length):
+                await self._send_pieces(pieces, length, framing)
+            case FileSlice(fd, start, length) if from_file:
+                await self._send_file(fd, start, length)
+            case FileParts() if from_file:
+                await self._send_parts(body)
 
     async def _send_file(self, fd: int, start: int, length: int) -> None:
         try:
@@ -93,7 +94,15 @@ class Sender:
         except EOFError as error:
             self._log.warning("a file shrank while it was sent: %s", error)
             raise CutShort from None
-        self.sent = length
+        self.sent += length
+
+    async def _send_parts(self, body: FileParts) -> None:
+        for before, start, length in body.parts:
+            await self._stream.send(before, self._patience, flags=socket.MSG_MORE)
+            self.sent += len(before)
+            await self._send_file(body.fd, start, length)
+        await self._stream.send(body.end, self._patience)
+        self.sent += len(body.end)
 
     async def _send_pieces(
         self, pieces: AsyncIterator[bytes], length: int | None, framing: Framing

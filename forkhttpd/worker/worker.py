@@ -13,7 +13,9 @@ begins, in `master/birth.py`.
 """
 
 import logging
+import math
 import os
+import secrets
 import signal
 import socket
 import sys
@@ -21,10 +23,13 @@ import time
 from typing import NoReturn
 
 from forkhttpd import channel, signals
+from forkhttpd.config import Config
 from forkhttpd.errors import ExitCode, describe
 from forkhttpd.http1.request import Endpoint
-from forkhttpd.inheritance import REOPEN, Inheritance
+from forkhttpd.inheritance import REOPEN, SERVE, Inheritance
+from forkhttpd.log import catch_up
 from forkhttpd.loop import FOREVER, Loop
+from forkhttpd.outlet import RETRY_PAUSE
 from forkhttpd.privileges import become
 from forkhttpd.scoreboard import Cell, SlotState
 from forkhttpd.worker.acceptor import Acceptor
@@ -57,10 +62,13 @@ class Worker:
 
     __slots__ = (
         "_acceptors",
+        "_accepts",
         "_access_log",
+        "_catch_up_at",
         "_connection_ids",
         "_context",
         "_drain_until",
+        "_enough",
         "_inheritance",
         "_launcher",
         "_log",
@@ -83,6 +91,7 @@ class Worker:
             name=f"{os.getpid():x}-{time.monotonic_ns() >> 20:x}",
             loop=loop,
             respond=router.respond,
+            refuse=router.refuse,
             access_log=self._access_log,
             log=log,
         )
@@ -95,7 +104,10 @@ class Worker:
             )
             for listener in inheritance.listeners
         ]
+        self._accepts = False  # the master says when (SERVE)
         self._connection_ids = 0
+        self._catch_up_at = loop.now
+        self._enough = _enough_requests(config)
         self._drain_until = FOREVER
         self._paused_until = loop.now
         self._signal_fd = signals.receive(_OURS)
@@ -108,10 +120,11 @@ class Worker:
         slot = self._inheritance.slot
         self._turn(0.0)
         slot.set(Cell.STATE, SlotState.READY)
-        os.write(self._inheritance.bell, (1).to_bytes(8, sys.byteorder))
+        self._ring()
         while not self._is_done():
             self._turn(_LONGEST_TURN)
-        self._access_log.flush()
+        self._context.finish()
+        self._access_log.finish()
 
     def _turn(self, longest: float) -> None:
         loop, context, slot = self._loop, self._context, self._inheritance.slot
@@ -119,15 +132,30 @@ class Worker:
         loop.turn(self._access_log.patience(loop.now, longest))
         context.set_time(time.time())
         context.publish(slot)
-        slot.beat()
         self._access_log.flush_when_due(loop.now)
+        if loop.now >= self._catch_up_at:
+            self._catch_up_at = min(catch_up(loop.now), loop.now + RETRY_PAUSE)
+        if context.requests >= self._enough:
+            self._wear_out()
+        slot.beat()
+        slot.add(Cell.WORKED, slot.get(Cell.HEARTBEAT) - int(loop.now * 1e9))
+
+    def _wear_out(self) -> None:
+        """Ask to be replaced, once; until that is done, serve on (M19)."""
+        self._enough = math.inf
+        self._inheritance.slot.set(Cell.WORN, 1)
+        self._ring()
+
+    def _ring(self) -> None:
+        os.write(self._inheritance.bell, (1).to_bytes(8, sys.byteorder))
 
     def _is_done(self) -> bool:
         if self._drain_until == FOREVER:
             return False
         if self._loop.now >= self._drain_until:
             return True
-        return not self._context.connections and not self._launcher.is_busy
+        context = self._context
+        return not (context.connections or context.unsettled or self._launcher.is_busy)
 
     # Connections
 
@@ -142,7 +170,7 @@ class Worker:
 
     def _tend_acceptors(self) -> None:
         """Accept, or leave it for now: when we drain, have all that we may have, or too little."""
-        if self._drain_until != FOREVER:
+        if not self._accepts:
             return
         full = len(self._context.connections) >= self._context.limits.connections
         for acceptor in self._acceptors:
@@ -179,7 +207,10 @@ class Worker:
             self._inheritance.slot.set(Cell.STATE, SlotState.DRAINING)
             self._drain_until = self._loop.now + self._inheritance.config.timeouts.graceful
             for acceptor in self._acceptors:
+                if self._accepts:
+                    acceptor.take_all()
                 acceptor.close()
+            self._accepts = False
             self._context.draining = True
         # Also for those that become idle later: what is running may have promised to stay open.
         self._context.patience = min(self._context.patience, patience)
@@ -194,6 +225,8 @@ class Worker:
             return
         if not message:  # the master is gone, which the lifeline says, too
             self._loop.unwatch(control.fileno())
+        elif message == SERVE:
+            self._accepts = self._drain_until == FOREVER
         elif message == REOPEN:
             self._access_log.flush()
             logs = (self._inheritance.access_log, self._inheritance.error_log)
@@ -203,3 +236,10 @@ class Worker:
 
     def _report(self, error: Exception) -> None:
         self._log.error("a task failed", exc_info=error)
+
+
+def _enough_requests(config: Config) -> float:
+    """Return after how many requests this worker is to be replaced; chance keeps many apart."""
+    if not config.max_requests:
+        return math.inf
+    return config.max_requests + secrets.randbelow(config.max_requests_jitter + 1)

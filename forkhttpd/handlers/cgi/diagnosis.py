@@ -5,6 +5,7 @@ Pure: the gateway brings what it saw, the operator gets one line.
 
 import errno
 import os
+import signal
 
 from forkhttpd.http1.errors import HTTPError
 
@@ -16,20 +17,29 @@ def not_executable(file: str) -> HTTPError:
     return HTTPError(403, f"{file} is not executable; run: chmod +x {file}")
 
 
+def not_inside(file: str, directory: str) -> HTTPError:
+    """Return the refusal of a link that leads to where no script may be."""
+    return HTTPError(
+        403, f"{file} is a link that leads out of {directory}, or to nothing; put the script there"
+    )
+
+
 def not_started(error: OSError, file: str, first_line: bytes) -> HTTPError:
     """Return the refusal for what the kernel said when the program was to start."""
     match error.errno:
         case errno.ENOENT:
-            return HTTPError(502, _missing_interpreter(file, first_line))
+            return HTTPError(502, missing_interpreter(file, first_line))
         case errno.ENOEXEC:
-            return HTTPError(
-                502,
-                f"{file} names no interpreter; "
-                'its first line must be like "#!/usr/bin/env python3"',
-            )
+            return HTTPError(502, no_interpreter(file))
         case errno.EACCES | errno.EPERM:
             return HTTPError(
                 403, f"{file} may not be run by the pool's user; see its mode and its directories'"
+            )
+        case errno.EAGAIN:
+            return HTTPError(
+                503,
+                f"{file} did not start: the pool's user has as many processes as it may",
+                fields=(("Retry-After", "5"),),
             )
         case errno.E2BIG:
             return HTTPError(431, f"{file}: the request's header is too long for a program")
@@ -37,7 +47,13 @@ def not_started(error: OSError, file: str, first_line: bytes) -> HTTPError:
             return HTTPError(502, f"{file} did not start: {os.strerror(error.errno or 0)}")
 
 
-def _missing_interpreter(file: str, first_line: bytes) -> str:
+def no_interpreter(file: str) -> str:
+    """Say that a script does not begin with "#!"."""
+    return f'{file} names no interpreter; its first line must be like "#!/usr/bin/env python3"'
+
+
+def missing_interpreter(file: str, first_line: bytes) -> str:
+    """Say that what a script's first line names is not there; `first_line` may be more."""
     line = first_line[:_SHEBANG_LIMIT].split(b"\n", 1)[0]
     if not line.startswith(b"#!"):
         return f"{file} or its dynamic loader does not exist"
@@ -46,7 +62,7 @@ def _missing_interpreter(file: str, first_line: bytes) -> str:
             f"{file} has Windows line ends, so its interpreter is not found; "
             f"run: sed -i 's/\\r$//' {file}"
         )
-    interpreter = os.fsdecode(line[2:].strip().split(b" ", 1)[0])
+    interpreter = os.fsdecode(b"".join(line[2:].split(maxsplit=1)[:1]))
     return f'{file} needs {interpreter}, which does not exist; correct its first line "#!…"'
 
 
@@ -57,14 +73,26 @@ def no_header(file: str, status: int | None, seen: bytes) -> str:
         return f"{file} {end} without any output"
     return (
         f"{file} {end} before its header was complete; an empty line must end it; "
-        f"it began {seen[:80]!r}"
+        f"it began '{os.fsdecode(seen[:80])}'"
     )
 
 
 def ending(status: int) -> str:
     """Say an exit status in words."""
     if status < 0:
-        return f"was killed by signal {-status}"
+        return f"was killed by signal {-status}{_limit(-status)}"
     if status in (126, 127):
         return f"exited with {status} (its interpreter found no program to run)"
     return f"exited with {status}"
+
+
+# Signals that the pool's limits send.
+_LIMITS: dict[int, str] = {
+    signal.SIGXCPU: "its CPU time was up, see the pool's cpu",
+    signal.SIGXFSZ: "a file grew too large, see the pool's file_size",
+}
+
+
+def _limit(number: int) -> str:
+    known = _LIMITS.get(number)
+    return f" ({known})" if known else ""

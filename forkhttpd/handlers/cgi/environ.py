@@ -8,9 +8,9 @@ Values are bytes: what came over the wire arrives as it was sent, whatever its e
 """
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 
+from forkhttpd.config import Mount
 from forkhttpd.http1.headers import Fields
 from forkhttpd.http1.request import Request, Version
 
@@ -49,34 +49,46 @@ class Script:
     root: str
 
 
+@dataclass(frozen=True, slots=True)
+class Server:
+    """What programs are told of their server.
+
+    software: SERVER_SOFTWARE; root: the site's directory of files, below which PATH_INFO is
+    translated (DOCUMENT_ROOT), "" without one; admin: SERVER_ADMIN, "" without one.
+    """
+
+    software: str
+    root: str
+    admin: str
+
+
 def build(
     request: Request,
     script: Script,
     *,
     body_length: int,
-    software: str,
+    server: Server,
+    mount: Mount,
     search_path: str,
-    pass_authorization: bool,
-    extra: Mapping[str, str],
 ) -> dict[str, bytes]:
-    """Return the variables; `extra` are the operator's own and win over all others."""
-    env = _server_variables(request, software=software)
+    """Return the variables; those of the mount are the operator's own and win over all others."""
+    env = _server_variables(request, server)
     env |= _script_variables(script)
     env |= _request_variables(request, body_length)
     env["PATH"] = os.fsencode(search_path)
     env |= _field_variables(request.section.fields)
     login = request.section.fields.get("authorization")
-    if pass_authorization and login is not None:
+    if mount.pass_authorization and login is not None:
         env["HTTP_AUTHORIZATION"] = _wire(login)
-    env |= {name: os.fsencode(value) for name, value in extra.items()}
+    env |= {name: os.fsencode(value) for name, value in mount.env.items()}
     return env
 
 
-def _server_variables(request: Request, *, software: str) -> dict[str, bytes]:
+def _server_variables(request: Request, server: Server) -> dict[str, bytes]:
     host = request.section.host or _bracketed(request.hop.server.host) or "localhost"
-    return {
+    env = {
         "GATEWAY_INTERFACE": b"CGI/1.1",
-        "SERVER_SOFTWARE": _wire(software),
+        "SERVER_SOFTWARE": _wire(server.software),
         "SERVER_NAME": _wire(host),
         "SERVER_ADDR": _wire(request.hop.server.host),
         "SERVER_PORT": b"%d" % request.hop.server.port,
@@ -85,7 +97,12 @@ def _server_variables(request: Request, *, software: str) -> dict[str, bytes]:
         "REQUEST_SCHEME": _wire(request.hop.scheme),
         "UNIQUE_ID": _wire(request.id),
         "REDIRECT_STATUS": b"200",  # php-cgi runs only for a server that sets it
-    } | ({"HTTPS": b"on"} if request.hop.scheme == "https" else {})
+    }
+    if request.hop.scheme == "https":
+        env["HTTPS"] = b"on"
+    if server.admin:
+        env["SERVER_ADMIN"] = os.fsencode(server.admin)
+    return env
 
 
 def _script_variables(script: Script) -> dict[str, bytes]:

@@ -7,17 +7,27 @@ that a slow client does not hold a program.
 
 Three clocks run: until the first byte of output, between two pieces of output, and from start to
 end.  Past any of them the program is ended.  Before the header that is 504; after it the answer
-has to be cut short.
+has to be cut short (C4).
+
+The answer ends where the output does.  A program that has ended, and left something running that
+holds its output open, has said all it had to say: what is still in the pipe is read, and after
+`drain_grace` without more the answer is complete (C11).
+
+A body that breaks off ends the program, too, and before it can see the end of its input: a script
+that reads to the end, as most do, would take what came for the whole (C2).
 """
 
 import contextlib
 import logging
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import AsyncIterator, Callable
+from enum import Enum, auto
+from typing import TypeVar
 
 from forkhttpd.handlers.cgi import diagnosis, output
+from forkhttpd.handlers.cgi.program import Program, Terms
 from forkhttpd.handlers.cgi.spill import Spill
+from forkhttpd.handlers.cgi.stderr import Stderr
+from forkhttpd.http1.account import Account, Usage
 from forkhttpd.http1.errors import HTTPError
 from forkhttpd.http1.request import RequestBody
 from forkhttpd.loop import (
@@ -31,68 +41,48 @@ from forkhttpd.loop import (
     Task,
 )
 
-STDERR_LIMIT = 65536  # bytes of a program's stderr that reach the log
-STDERR_LINE_LIMIT = 4096
+T = TypeVar("T")
+
 _EXIT_PATIENCE = 1.0  # seconds between the end of output and that of the program, for the log
 
 
-class Exit(Protocol):
-    """How a program ended: its exit code, negative for a signal."""
+class _Fate(Enum):
+    """What is to become of the program."""
 
-    @property
-    def status(self) -> int: ...
-
-
-class End(Protocol):
-    """The end of a program, to be waited for; raises DeadlineExceeded."""
-
-    async def wait(self, deadline: float) -> Exit: ...
-
-
-class Program(Protocol):
-    """A running program, as `launch` returns it; the exchange closes the pipes."""
-
-    @property
-    def pid(self) -> int: ...
-    @property
-    def stdin(self) -> Pipe | None: ...
-    @property
-    def stdout(self) -> Pipe: ...
-    @property
-    def stderr(self) -> Pipe: ...
-    @property
-    def exited(self) -> End: ...
-    def kill(self) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Clocks:
-    """Seconds: to the first byte of output, between two pieces, from start to end."""
-
-    first_byte: float
-    silence: float
-    total: float
+    OPEN = auto()  # it works for us
+    FREE = auto()  # it may go on to its end without us
+    ENDED = auto()  # it was told to end
 
 
 class Exchange:
-    """A program between its request's body and its response; `close` ends it."""
+    """A program between its request's body and its response; `close` ends it.
+
+    account: what it costs, settled when it has ended.
+    """
 
     __slots__ = (
         "_arrived",
-        "_clocks",
         "_ends",
+        "_exit",
         "_failure",
+        "_fate",
         "_fed",
         "_feeder",
         "_file",
         "_filler",
-        "_id",
+        "_held",
         "_is_filled",
         "_log",
         "_loop",
+        "_prefix",
         "_program",
+        "_reader",
         "_room",
+        "_settled",
         "_spill",
+        "_stderr",
+        "_terms",
+        "account",
     )
 
     def __init__(
@@ -100,33 +90,41 @@ class Exchange:
         loop: Loop,
         program: Program,
         *,
-        clocks: Clocks,
-        spool: int,
+        terms: Terms,
         log: logging.Logger,
         id: str,  # noqa: A002 - the request's
         file: str,
     ) -> None:
         self._loop = loop
         self._program = program
-        self._clocks = clocks
+        self._terms = terms
         self._log = log
-        self._id = id
         self._file = file
-        self._ends = loop.now + clocks.total
+        self._prefix = f"{id}: {file}[{program.pid}]"
+        self._ends = loop.now + terms.total
         self._failure: Exception | None = None
+        self._fate = _Fate.OPEN
         self._feeder: Task | None = None  # body to stdin
         self._filler: Task | None = None  # stdout to spill
+        self._reader: Task | None = None  # whoever waits for stdout
+        self._held: Pipe | None = None  # stdin, kept open until the program is gone
         self._is_filled = False
-        self._spill = Spill(spool)
+        self._spill = Spill(terms.spool)
         self._arrived = Event(loop)  # something in the spill, or its end
         self._room = Event(loop)  # in the spill
         self._fed: Future[None] = Future(loop)
+        self._exit: Future[Usage] = Future(loop)
+        self._settled: Future[None] = Future(loop)
+        self.account = Account(program.queue_wait)
+        self._stderr = Stderr(loop, log, prefix=self._prefix, account=self.account)
 
-    def start(self, body: RequestBody) -> None:
-        """Begin to serve stdin and stderr."""
-        self._loop.spawn(self._log_stderr())
+    async def start(self, body: RequestBody) -> None:
+        """Begin to serve stdin and stderr, and to wait for the end."""
+        self._loop.spawn(self._stderr.read(self._program.stderr, self._ends + self._terms.silence))
+        self._loop.spawn(self._watch())
         if self._program.stdin is not None:
             self._feeder = self._loop.spawn(self._feed(self._program.stdin, body))
+            await body.invite()  # now: the answer may begin before the feeder comes to read
         else:
             self._fed.set(None)
 
@@ -136,18 +134,35 @@ class Exchange:
         Raises HTTPError: 504 when it takes too long, 502 when it makes no sense, or what became
         of the request's body.
         """
-        data = b""
-        deadline = min(self._loop.now + self._clocks.first_byte, self._ends)
-        while (end := output.find_end(data)) is None:
-            if len(data) > output.HEADER_LIMIT:
-                raise HTTPError(502, f"{self._file}: header over {output.HEADER_LIMIT} bytes")
-            piece = await self._receive(deadline)
+        head, data, end = await self._read(output.find_end, output.parse)
+        return head, data[end:]
+
+    async def read_status_line(self) -> tuple[int, bytes]:
+        """Return the status that an NPH script begins with, and all that came of its answer.
+
+        Raises HTTPError as `read_head` does.
+        """
+        status, data, _ = await self._read(output.find_line_end, output.parse_status_line)
+        return status, data
+
+    async def _read(
+        self, find: Callable[[bytes, int], int | None], parse: Callable[[bytes], T]
+    ) -> tuple[T, bytes, int]:
+        """Return what comes first, parsed; all that came, and where in it the rest begins."""
+        data, patience, end = b"", self._terms.first_byte, None
+        while end is None:
+            piece = await self._receive(patience)
             if not piece:
                 raise await self._no_header(data)
-            deadline = min(self._loop.now + self._clocks.silence, self._ends)
+            patience = self._terms.silence
             data += piece
+            end = find(data, len(data) - len(piece))
+            if (end or len(data)) > output.HEADER_LIMIT:
+                raise HTTPError(502, f"{self._file}: header over {output.HEADER_LIMIT} bytes")
+        if self._failure is not None:
+            raise self._failure
         try:
-            return output.parse(data[:end]), data[end:]
+            return parse(data[:end]), data, end
         except output.OutputError as error:
             raise HTTPError(502, f"{self._file}: {error}") from None
 
@@ -167,32 +182,63 @@ class Exchange:
                 await self._arrived.wait(FOREVER)
         if self._failure is not None:
             raise self._failure
-        self._loop.spawn(self._log_exit())
+        self.dismiss()
+
+    def dismiss(self) -> None:
+        """Let the program go on to its end: nothing more is wanted of it."""
+        self._fate = _Fate.FREE
+        self._log_ending()
 
     async def close(self) -> None:
         """Stop serving the program.
 
-        One that has closed its output by itself may go on to its end; any other is ended.  The
-        body is left alone when this returns.
+        One whose answer was taken to its end may go on to its own, and so may one that is to
+        finish without its client (C12), if it has its whole input; any other is ended.  The body
+        is left alone when this returns.
         """
-        program = self._program
         if self._filler is not None:
             self._filler.cancel()
         self._spill.close()
-        if program.stdout.port.fd >= 0:
-            program.stdout.close()
-            program.kill()
+        if self._may_finish():
+            self.dismiss()
+            self._loop.spawn(self._discard())
+        else:
+            self._program.stdout.close()
+            self._end_program()
         if self._feeder is not None:
             self._feeder.cancel()
         await self._fed.wait(self._loop.now + _EXIT_PATIENCE)
 
+    async def explain(self) -> tuple[tuple[str, str], ...]:
+        """Return how the program ended and what it complained of, for a page (O9)."""
+        with contextlib.suppress(DeadlineExceeded):
+            await self._settled.wait(self._loop.now + _EXIT_PATIENCE)
+        told: tuple[tuple[str, str], ...] = ()
+        usage = self.account.usage
+        if usage is not None and self._fate is not _Fate.ENDED:
+            told += (("How it ended", f"It {diagnosis.ending(usage.status)}."),)
+        if self._stderr.tail:
+            told += (("Its standard error", self._stderr.tail.decode("utf-8", "replace")),)
+        return told
+
+    def _may_finish(self) -> bool:
+        is_fit = self._fate is _Fate.OPEN and self._failure is None
+        return self._terms.finish and is_fit and self._fed.done
+
+    def _end_program(self) -> None:
+        """End the program, unless it may go on, or has ended."""
+        if self._fate is _Fate.OPEN and not self._exit.done:
+            self._fate = _Fate.ENDED
+            self._program.kill()
+
+    # stdout
+
     async def _fill(self) -> None:
         """Keep the program's output until the client takes it, as much as may be kept."""
         try:
-            while piece := await self._receive(
-                min(self._loop.now + self._clocks.silence, self._ends)
-            ):
-                self._spill.put(piece)
+            while piece := await self._receive(self._terms.silence):
+                if self._fate is _Fate.OPEN:  # else nobody takes it any more
+                    self._spill.put(piece)
                 self._arrived.set()
                 while self._spill.is_full:
                     await self._room.wait(self._ends)
@@ -204,66 +250,37 @@ class Exchange:
             self._is_filled = True
             self._arrived.set()
 
-    async def _receive(self, deadline: float) -> bytes:
-        """Return output, b"" at its end, when stdout is closed."""
-        stdout = self._program.stdout
+    async def _discard(self) -> None:
+        """Take output that nobody waits for, so that the program does not have to, either."""
+        patience = max(self._terms.first_byte, self._terms.silence)
         try:
-            piece = await stdout.receive(deadline)
+            while await self._receive(patience):
+                pass
+        except HTTPError as error:
+            self._log.error("%s: %s", self._prefix, error.reason)
+            self._program.stdout.close()
+            self._program.kill()
+
+    async def _receive(self, patience: float) -> bytes:
+        """Return output, b"" at its end, when stdout is closed.  Raises HTTPError 504."""
+        stdout = self._program.stdout
+        if self._exit.done:
+            patience = min(patience, self._terms.drain_grace)
+        self._reader = self._loop.current
+        try:
+            piece = await stdout.receive(min(self._loop.now + patience, self._ends))
         except DeadlineExceeded:
-            raise HTTPError(504, f"{self._file} (pid {self._program.pid}) was too slow") from None
+            if not self._exit.done or self._loop.now >= self._ends:
+                raise self._too_slow() from None
+            piece = b""  # nobody is left who would say more (C11)
+        finally:
+            self._reader = None
         if not piece:
             stdout.close()
         return piece
 
-    async def _feed(self, stdin: Pipe, body: RequestBody) -> None:
-        try:
-            while piece := await self._pull(body):
-                await stdin.send(piece, self._ends)
-        except (Disconnected, DeadlineExceeded):
-            return  # the program reads no more, or its time is up, which its output will tell
-        finally:
-            stdin.close()
-            self._fed.set(None)
-
-    async def _pull(self, body: RequestBody) -> bytes:
-        """Return the next piece of the body; a broken one ends the program, and the request."""
-        try:
-            return await body.read()
-        except (HTTPError, Disconnected) as error:
-            self._failure = error
-            self._program.kill()
-            return b""
-
-    async def _log_stderr(self) -> None:
-        """Pass stderr to the log by lines, up to a limit; what is beyond is read all the same."""
-        rest, logged = b"", 0
-        with self._program.stderr as stderr:
-            while piece := await self._receive_stderr(stderr):
-                *lines, rest = (rest + piece).split(b"\n")
-                if len(rest) > STDERR_LINE_LIMIT:
-                    lines, rest = [*lines, rest], b""
-                for line in lines:
-                    logged = self._log_line(line, logged)
-        if rest:
-            self._log_line(rest, logged)
-
-    async def _receive_stderr(self, stderr: Pipe) -> bytes:
-        with contextlib.suppress(DeadlineExceeded):
-            return await stderr.receive(self._ends + self._clocks.silence)
-        return b""
-
-    def _log_line(self, line: bytes, logged: int) -> int:
-        """Log a line unless too much was; return the bytes logged with it."""
-        if logged > STDERR_LIMIT:
-            return logged
-        text = line[:STDERR_LINE_LIMIT].decode("latin-1")
-        self._log.warning("%s: %s[%d]: %s", self._id, self._file, self._program.pid, text)
-        if logged + len(line) > STDERR_LIMIT:
-            self._log.warning(
-                "%s: %s[%d]: stderr over %d bytes, the rest is not logged",
-                self._id, self._file, self._program.pid, STDERR_LIMIT,
-            )  # fmt: skip
-        return logged + len(line) + 1
+    def _too_slow(self) -> HTTPError:
+        return HTTPError(504, f"{self._file} (pid {self._program.pid}) was too slow")
 
     async def _no_header(self, seen: bytes) -> Exception:
         """Return why there is no header, which is worth waiting a moment for the exit status."""
@@ -271,18 +288,62 @@ class Exchange:
             return self._failure
         status = None
         with contextlib.suppress(DeadlineExceeded):
-            status = (await self._program.exited.wait(self._loop.now + _EXIT_PATIENCE)).status
+            status = (await self._exit.wait(self._loop.now + _EXIT_PATIENCE)).status
         return HTTPError(502, diagnosis.no_header(self._file, status, seen))
 
-    async def _log_exit(self) -> None:
-        """See a program to its end that has closed its output."""
+    # stdin
+
+    async def _feed(self, stdin: Pipe, body: RequestBody) -> None:
         try:
-            ended = await self._program.exited.wait(self._ends)
+            while piece := await self._pull(body):
+                await stdin.send(piece, self._ends)
+        except Disconnected:
+            pass  # the program reads no more
         except DeadlineExceeded:
-            self._program.kill()
-            return
-        if ended.status:
-            self._log.warning(
-                "%s: %s[%d] %s",
-                self._id, self._file, self._program.pid, diagnosis.ending(ended.status),
-            )  # fmt: skip
+            self._fail(self._too_slow())
+        finally:
+            if self._fate is _Fate.ENDED and not self._exit.done:
+                self._held = stdin
+            else:
+                stdin.close()
+            self._fed.set(None)
+
+    async def _pull(self, body: RequestBody) -> bytes:
+        """Return the next piece of the body; a broken one ends the program, and the request."""
+        try:
+            return await body.read()
+        except (HTTPError, Disconnected) as error:
+            self._fail(error)
+            return b""
+
+    def _fail(self, error: Exception) -> None:
+        self._failure = error
+        self._end_program()
+
+    # stderr, and the end
+
+    async def _watch(self) -> None:
+        """See the program to its end, which comes at the end of its time at the latest."""
+        try:
+            usage = await self._program.exited.wait(self._ends)
+        except DeadlineExceeded:
+            self._fail(self._too_slow())
+            self._program.kill()  # also one that is free
+            usage = await self._program.exited.wait(FOREVER)
+        self.account.usage = usage
+        self._exit.set(usage)
+        if self._held is not None:
+            self._held.close()
+        if self._reader is not None:
+            self._reader.hurry(self._loop.now + self._terms.drain_grace)
+        self._log_ending()
+        with contextlib.suppress(DeadlineExceeded):
+            await self._stderr.done.wait(self._loop.now + self._terms.drain_grace)
+        self.account.settle()
+        self._settled.set(None)
+
+    def _log_ending(self) -> None:
+        """Log a bad end of a program that has answered; of another one its error tells."""
+        usage = self.account.usage
+        if usage is not None and usage.status and self._fate is _Fate.FREE:
+            self._log.warning("%s %s", self._prefix, diagnosis.ending(usage.status))

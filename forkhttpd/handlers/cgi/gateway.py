@@ -1,28 +1,36 @@
 """The gateway: answers requests by running programs.
 
-A mount is a directory of scripts, where the path names one and the rest is PATH_INFO, or one
-program for everything below the mount.  What a path cannot name as a program is an error; nothing
-in here sends a file's content.
+What a program says becomes the answer in one of five ways: a document, whatever its status; a
+redirect that the client follows; another path of ours that is answered instead (`Elsewhere`); a
+file that we send for it (`sendfile.py`); or, from a script whose name begins with `nph-`, the
+answer as it stands, after which the connection closes (RFC 3875 §5, §6.2).
 """
 
 import contextlib
+import ipaddress
 import logging
+import math
 import os
-import stat
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Protocol
 
 from forkhttpd.config import Mount, Pool
 from forkhttpd.handlers.cgi import diagnosis, environ
-from forkhttpd.handlers.cgi.environ import Script
-from forkhttpd.handlers.cgi.exchange import Clocks, Exchange, Program
+from forkhttpd.handlers.cgi.environ import Script, Server
+from forkhttpd.handlers.cgi.exchange import Exchange
+from forkhttpd.handlers.cgi.output import Head
+from forkhttpd.handlers.cgi.program import Program, Terms
+from forkhttpd.handlers.cgi.scripts import Scripts
+from forkhttpd.handlers.cgi.sendfile import Sendfile
 from forkhttpd.handlers.cgi.spool import spool
-from forkhttpd.handlers.docroot import Docroot
-from forkhttpd.http1.errors import HTTPError
+from forkhttpd.handlers.redirect import to_slash
+from forkhttpd.http1.errors import Elsewhere, HTTPError
 from forkhttpd.http1.request import Request
-from forkhttpd.http1.response import Chunks, Response
+from forkhttpd.http1.response import Chunks, Raw, Response
 from forkhttpd.loop import Loop
+
+# Fields by which a proxy tells for whom it asks: then the client is not on this machine.
+_OF_PROXIES = ("forwarded", "via", "x-forwarded-for", "x-real-ip")
 
 
 class Launch(Protocol):
@@ -36,6 +44,7 @@ class Launch(Protocol):
         env: Mapping[str, bytes],
         cwd: str,
         leave_background: bool,
+        share: tuple[str, int],
         spool: int | None,
     ) -> Program: ...
 
@@ -43,55 +52,70 @@ class Launch(Protocol):
 class Gateway:
     """The handler of a mount with programs.
 
-    root: the site's directory of files, below which PATH_INFO is translated, "" without one;
-    software: what SERVER_SOFTWARE says.
+    name: tells the mount from all others; server: what programs are told of it; debug: whether
+    clients on this machine are told what is wrong with a program (O9).
     """
 
     __slots__ = (
-        "_clocks",
-        "_docroot",
+        "_debug",
+        "_grace",
         "_launch",
         "_log",
         "_loop",
         "_mount",
         "_pool",
-        "_program",
-        "_root",
-        "_software",
+        "_scripts",
+        "_sendfile",
+        "_server",
+        "_share",
+        "_terms",
     )
 
     def __init__(
         self,
         mount: Mount,
         *,
+        name: str,
         pool: Pool,
-        root: str,
-        software: str,
+        server: Server,
+        debug: bool,
         loop: Loop,
         launch: Launch,
         log: logging.Logger,
     ) -> None:
-        if mount.cgi is None:
-            raise ValueError(f"mount {mount.path} has no programs")
         self._mount = mount
         self._pool = pool
-        self._root = root
-        self._software = software
+        self._server = server
+        self._debug = debug
         self._loop = loop
         self._launch = launch
         self._log = log
-        self._clocks = Clocks(mount.first_byte, mount.silence, mount.total)
-        is_directory = mount.cgi.is_dir()
-        self._program = None if is_directory else mount.cgi
-        self._docroot = Docroot(mount.cgi if is_directory else mount.cgi.parent)
+        self._scripts = Scripts(mount, root=server.root)
+        self._sendfile = Sendfile(mount.sendfile_roots)
+        self._share = (name, mount.processes)
+        self._terms = Terms.of(mount)
+        self._grace = math.inf if mount.half_close else mount.disconnect_grace
 
     async def __call__(self, request: Request, path: str) -> Response:
         """Answer for `path`, the part of the request's path below the mount: "" or "/…".
 
-        Raises HTTPError: 403, 404, 502, 503, 504, and what becomes of the request's body.
+        Raises HTTPError: 403, 404, 502, 503, 504, and what becomes of the request's body; and
+        Elsewhere.
         """
-        script = self._find(request, path)
-        request.hop.watch_client()
+        try:
+            script = self._scripts.find(request, path)
+            if script is None:
+                return to_slash(request)
+            request.hop.watch_client(self._grace)
+            return await self._answer(request, script)
+        except HTTPError as error:
+            if self._debug and _is_local(request):
+                error.details = (("What is wrong", error.reason), *error.details)
+            else:
+                error.details = ()
+            raise
+
+    async def _answer(self, request: Request, script: Script) -> Response:
         if request.section.length is not None:
             return await self._run(request, script, body_length=request.section.length)
         fd, length = await spool(request.body)
@@ -104,32 +128,40 @@ class Gateway:
         self, request: Request, script: Script, *, body_length: int, spooled: int | None = None
     ) -> Response:
         env = environ.build(
-            request,
-            script,
-            body_length=body_length,
-            software=self._software,
-            search_path=self._pool.search_path,
-            pass_authorization=self._mount.pass_authorization,
-            extra=self._mount.env,
-        )
+            request, script, body_length=body_length, server=self._server,
+            mount=self._mount, search_path=self._pool.search_path,
+        )  # fmt: skip
         program = await self._start(script, env, spooled)
         exchange = Exchange(
-            self._loop,
-            program,
-            clocks=self._clocks,
-            spool=self._mount.spool,
-            log=self._log,
-            id=request.id,
-            file=script.file,
+            self._loop, program, terms=self._terms, log=self._log, id=request.id, file=script.file
         )
-        exchange.start(request.body)
+        request.account = exchange.account
         try:
-            head, first = await exchange.read_head()
+            await exchange.start(request.body)
+            if os.path.basename(script.file).startswith("nph-"):
+                return await _pass_on(exchange)
+            return await self._respond(request, exchange)
+        except HTTPError as error:
+            await exchange.close()
+            if self._debug:
+                error.details = await exchange.explain()
+            raise
         except BaseException:
             await exchange.close()
             raise
-        body = Chunks(exchange.pieces(first), head.length)
-        return Response(head.status, head.fields, body, on_close=exchange.close)
+
+    async def _respond(self, request: Request, exchange: Exchange) -> Response:
+        """Return the answer that the program's header asks for."""
+        head, first = await exchange.read_head()
+        file = self._sendfile.file_of(head)
+        if head.local or file:
+            exchange.dismiss()
+            await exchange.close()
+        if head.local:
+            raise Elsewhere(head.local)
+        if file:
+            return self._sendfile.respond(request, head, file)
+        return _document(exchange, head, first)
 
     async def _start(
         self, script: Script, env: Mapping[str, bytes], spooled: int | None
@@ -143,47 +175,32 @@ class Gateway:
                 env=env,
                 cwd=script.directory,
                 leave_background=self._mount.background == "leave",
+                share=self._share,
                 spool=spooled,
             )
         except OSError as error:
             raise diagnosis.not_started(error, argv[0], _first_line(argv[0])) from None
 
-    def _find(self, request: Request, path: str) -> Script:
-        """Return the script that a path names.  Raises HTTPError 403 or 404."""
-        if self._program is not None:
-            file, path_info = self._program, path
-        else:
-            name = self._split(path)
-            file, path_info = Path(f"{self._mount.cgi}{name}"), path[len(name) :]
-        name_length = len(request.path) - len(path_info)
-        if 0 <= request.target.encoded_slash < name_length:
-            raise HTTPError(404, f"{request.path}: an encoded slash is no separator")
-        return Script(
-            file=str(file),
-            name=request.path[:name_length],
-            path_info=path_info,
-            directory=str(file.parent),
-            root=self._root,
-        )
 
-    def _split(self, path: str) -> str:
-        """Return the beginning of `path` that names a script that may be run."""
-        end = 0
-        while end < len(path):
-            end = path.find("/", end + 1)
-            end = len(path) if end < 0 else end
-            name = path[:end]
-            status = self._docroot.look(name)
-            if stat.S_ISDIR(status.st_mode):
-                continue
-            if not stat.S_ISREG(status.st_mode):
-                raise HTTPError(403, f"{self._mount.cgi}{name} is not a regular file")
-            if self._mount.suffix and not name.endswith(self._mount.suffix):
-                raise HTTPError(404, f"{self._mount.cgi}{name} is not a script by its suffix")
-            if self._mount.interpreter is None and not status.st_mode & 0o111:
-                raise diagnosis.not_executable(f"{self._mount.cgi}{name}")
-            return name
-        raise HTTPError(403, f"{self._mount.cgi}{path} is a directory, not a program")
+def _document(exchange: Exchange, head: Head, first: bytes) -> Response:
+    body = Chunks(exchange.pieces(first), head.length)
+    return Response(head.status, head.fields, body, on_close=exchange.close, reason=head.reason)
+
+
+async def _pass_on(exchange: Exchange) -> Response:
+    """Return the answer of an NPH script as it stands; its status is for the log."""
+    status, first = await exchange.read_status_line()
+    return Response(status, (), Raw(exchange.pieces(first)), on_close=exchange.close)
+
+
+def _is_local(request: Request) -> bool:
+    """Whether whoever asks is on this machine, and no proxy that asks for others."""
+    if any(name in request.fields for name in _OF_PROXIES):
+        return False
+    try:
+        return ipaddress.ip_address(request.hop.client.host).is_loopback
+    except ValueError:  # a Unix socket, at whose other end there is a proxy as a rule
+        return False
 
 
 def _first_line(file: str) -> bytes:

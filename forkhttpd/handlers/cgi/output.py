@@ -5,6 +5,7 @@ The grammar is strict, because a header that makes no sense must never become a 
 wrong.  Lines end in LF or CRLF, and an empty line ends the header.
 """
 
+import os
 import re
 from dataclasses import dataclass
 
@@ -15,9 +16,11 @@ HEADER_LIMIT = 65536  # bytes; Apache and lighttpd stop at 8 K to 64 K
 _END = re.compile(rb"\r?\n\r?\n")
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # token, RFC 9110 §5.6.2
 _VALUE = re.compile(r"[\t -~\x80-\xff]*")
-_STATUS = re.compile(r"([1-9][0-9]{2})(?: [\t -~\x80-\xff]*)?")
+_STATUS = re.compile(r"([1-9][0-9]{2})(?: +([\t -~\x80-\xff]*))?")
+_STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([2-5][0-9]{2})(?: [\t -~\x80-\xff]*)?\r?\n")
 _LENGTH = re.compile(r"[0-9]{1,18}")
-_ONCE = ("status", "location", "content-type", "content-length")
+_ONCE = ("status", "location", "content-type", "content-length", "x-sendfile")
+_ONE_OF = ("content-type", "location", "status", "x-sendfile")
 
 # Between the program's server and the client, not for the program to say (RFC 9110 §7.6.1), and
 # what the writer itself adds.
@@ -44,21 +47,48 @@ class OutputError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """Status and fields, spelled as they were; `length` of the body where given, else None."""
+    """Status and fields, spelled as they were.
+
+    reason: the phrase that came with the status, "" without one; length: of the body where given,
+    else None; local: the path and query of this server that are to be answered instead (§6.2.2),
+    "" where it is no local redirect.
+    """
 
     status: int
+    reason: str
     fields: Items
     length: int | None
+    local: str
 
 
-def find_end(data: bytes) -> int | None:
-    """Return where the body begins, None when the header is not complete yet."""
+def find_end(data: bytes, known: int) -> int | None:
+    """Return where the body begins, None when the header is not complete yet.
+
+    `known` is how much of `data` was looked through before, so that output that comes byte by
+    byte is not looked through as often.
+    """
     if data[:1] == b"\n":
         return 1
     if data[:2] == b"\r\n":
         return 2
-    match = _END.search(data)
+    match = _END.search(data, max(0, known - 3))
     return match.end() if match else None
+
+
+def find_line_end(data: bytes, known: int) -> int | None:
+    """Return where the second line begins, None when the first is not complete yet."""
+    return data.find(b"\n", known) + 1 or None
+
+
+def parse_status_line(line: bytes) -> int:
+    """Return the status that an NPH script's answer begins with (§5).  Raises OutputError."""
+    match = _STATUS_LINE.fullmatch(line)
+    if match is None:
+        raise OutputError(
+            'its name begins with "nph-", so its output must begin like "HTTP/1.1 200 OK", '
+            f"not with {_shown(line.decode('latin-1').rstrip())}"
+        )
+    return int(match[1])
 
 
 def parse(header: bytes) -> Head:
@@ -68,10 +98,10 @@ def parse(header: bytes) -> Head:
     for name in _ONCE:
         if sum(key.lower() == name for key, _ in items) > 1:
             raise OutputError(f"more than one {name.title()}")
-    if not first.keys() & {"content-type", "location", "status"}:
+    if not first.keys() & set(_ONE_OF):
         raise OutputError("none of Content-Type, Location and Status in the header")
     fields = tuple((name, value) for name, value in items if name.lower() not in _DROPPED)
-    return Head(_status(first), fields, _length(first))
+    return Head(*_status(first), fields, _length(first), _local(first))
 
 
 def _parse_lines(header: bytes) -> Items:
@@ -83,19 +113,30 @@ def _parse_line(line: str) -> tuple[str, str]:
     name, colon, value = line.partition(":")
     value = value.strip(" \t")
     if not colon or not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
-        raise OutputError(f"not a header line: {line[:200]!r}")
+        raise OutputError(f"not a header line: {_shown(line)}")
     return name, value
 
 
-def _status(first: dict[str, str]) -> int:
-    """Return the status: what it says, 302 for a redirect without one, else 200 (§6.2)."""
+def _status(first: dict[str, str]) -> tuple[int, str]:
+    """Return status and phrase: what it says, 302 for a redirect without one, else 200 (§6.2)."""
     text = first.get("status")
     if text is None:
-        return 302 if "location" in first else 200
+        return (302 if "location" in first else 200), ""
     match = _STATUS.fullmatch(text)
     if match is None or not 200 <= int(match[1]) <= 599:
-        raise OutputError(f"not a status from 200 to 599: {text[:200]!r}")
-    return int(match[1])
+        raise OutputError(f"not a status from 200 to 599: {_shown(text)}")
+    return int(match[1]), (match[2] or "").rstrip()
+
+
+def _local(first: dict[str, str]) -> str:
+    """Return where a local redirect leads, "" for none.
+
+    It is a Location alone.  With a cookie or anything else beside it, the client has to see it,
+    so it is told to go there; so it is with `//host/path`, which names another host to a browser.
+    """
+    location = first.get("location", "")
+    is_local = len(first) == 1 and location.startswith("/") and not location.startswith("//")
+    return location if is_local else ""
 
 
 def _length(first: dict[str, str]) -> int | None:
@@ -103,5 +144,10 @@ def _length(first: dict[str, str]) -> int | None:
     if text is None:
         return None
     if not _LENGTH.fullmatch(text):
-        raise OutputError(f"not a length: {text[:200]!r}")
+        raise OutputError(f"not a length: {_shown(text)}")
     return int(text)
+
+
+def _shown(text: str) -> str:
+    """Return the beginning of a text in quotes, as the bytes that it was; the log escapes them."""
+    return f"'{os.fsdecode(text[:200].encode('latin-1'))}'"

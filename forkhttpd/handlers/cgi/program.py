@@ -1,0 +1,59 @@
+"""A program as the gateway sees it: what runs, and on what terms.
+
+The gateway starts nothing itself.  What `launch` returns has to be a `Program`; whoever runs it
+is known to the worker alone.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol, Self
+
+from forkhttpd.config import Mount
+from forkhttpd.http1.account import Usage
+from forkhttpd.loop import Pipe
+
+
+class End(Protocol):
+    """The end of a program, to be waited for by one; raises DeadlineExceeded."""
+
+    async def wait(self, deadline: float) -> Usage: ...
+
+
+class Program(Protocol):
+    """A running program, as `launch` returns it; the exchange closes the pipes."""
+
+    @property
+    def pid(self) -> int: ...
+    @property
+    def queue_wait(self) -> float: ...
+    @property
+    def stdin(self) -> Pipe | None: ...
+    @property
+    def stdout(self) -> Pipe: ...
+    @property
+    def stderr(self) -> Pipe: ...
+    @property
+    def exited(self) -> End: ...
+    def kill(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a mount grants its programs: seconds, bytes, and whether they outlive their clients."""
+
+    first_byte: float
+    silence: float
+    total: float
+    drain_grace: float
+    spool: int
+    finish: bool
+
+    @classmethod
+    def of(cls, mount: Mount) -> Self:
+        return cls(
+            mount.first_byte,
+            mount.silence,
+            mount.total,
+            mount.drain_grace,
+            mount.spool,
+            mount.on_disconnect == "finish",
+        )

@@ -1,0 +1,73 @@
+"""The words that an operator gets for each of the usual mistakes (C16)."""
+
+import errno
+
+import pytest
+
+from forkhttpd.handlers.cgi.diagnosis import ending, no_header, not_executable, not_started
+
+FILE = "/srv/cgi/x.py"
+
+
+def test_a_script_without_its_mode() -> None:
+    error = not_executable(FILE)
+    assert error.status == 403
+    assert f"chmod +x {FILE}" in error.reason
+
+
+@pytest.mark.parametrize(
+    ("number", "first_line", "status", "words"),
+    [
+        (errno.ENOENT, b"#!/usr/bin/pyton3\nprint()\n", 502, "/usr/bin/pyton3, which does not"),
+        (errno.ENOENT, b"#! /usr/bin/pyton3 -E\n", 502, "needs /usr/bin/pyton3,"),
+        (errno.ENOENT, b"#!/usr/bin/python3\r\nprint()\r\n", 502, "Windows line ends"),
+        (errno.ENOENT, b"#!/usr/bin/python3\r", 502, "Windows line ends"),
+        (errno.ENOENT, b"\x7fELF\2\1\1\0", 502, "dynamic loader"),
+        (errno.ENOENT, b"", 502, "does not exist"),
+        (errno.ENOENT, b"#!/opt/x\t-y\n", 502, "needs /opt/x, which"),
+        (errno.ENOENT, b"#!/\xff\n", 502, "does not exist"),
+        (errno.ENOEXEC, b"print('hello')\n", 502, "names no interpreter"),
+        (errno.EACCES, b"#!/bin/sh\n", 403, "may not be run by the pool's user"),
+        (errno.EPERM, b"#!/bin/sh\n", 403, "may not be run by the pool's user"),
+        (errno.E2BIG, b"#!/bin/sh\n", 431, "too long for a program"),
+        (errno.ENOMEM, b"#!/bin/sh\n", 502, "Cannot allocate memory"),
+        (errno.ETXTBSY, b"", 502, "Text file busy"),
+    ],
+)
+def test_why_a_program_did_not_start(
+    number: int, first_line: bytes, status: int, words: str
+) -> None:
+    error = not_started(OSError(number, "x"), FILE, first_line)
+    assert error.status == status
+    assert words in error.reason
+    assert FILE in error.reason
+    assert "\n" not in error.reason
+
+
+@pytest.mark.parametrize(
+    ("status", "seen", "words"),
+    [
+        (0, b"", "exited with 0 without any output"),
+        (1, b"", "exited with 1 without any output"),
+        (127, b"", "its interpreter found no program"),
+        (-11, b"", "was killed by signal 11"),
+        (-11, b"", "without any output"),
+        (None, b"", "closed its output without any output"),
+        (0, b"Content-Type: text/plain\nhello", "an empty line must end it"),
+        (0, b"Content-Type: text/plain\nhello", "it began 'Content-Type: text/plain\nhello'"),
+        (3, b"x" * 1000, "x" * 80),
+    ],
+)
+def test_why_there_was_no_header(status: int | None, seen: bytes, words: str) -> None:
+    line = no_header(FILE, status, seen)
+    assert words in line
+    assert line.startswith(FILE)
+    assert "x" * 81 not in line
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [(0, "exited with 0"), (2, "exited with 2"), (-9, "was killed by signal 9")],
+)
+def test_the_end_in_words(status: int, words: str) -> None:
+    assert ending(status).startswith(words)
