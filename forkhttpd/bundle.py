@@ -10,6 +10,7 @@ on disk was replaced still speaks the protocol of its workers.
 """
 
 import ctypes
+import math
 import os
 import signal
 from collections.abc import Mapping
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from forkhttpd import privileges
-from forkhttpd.config import Pool
+from forkhttpd.config import Config, Pool
 from forkhttpd.errors import ExitCode, StartupError, describe
 from forkhttpd.inheritance import Inheritance
 
@@ -26,10 +27,10 @@ _BOOT = (_PACKAGE / "spawner" / "boot.py").read_text()
 _ENTRY = "forkhttpd.spawner.main"
 
 _PR_SET_CHILD_SUBREAPER = 36
+_COMMON = ("LANG", "LANGUAGE", "TZ", "HOME", "PYTHONUTF8", "PYTHONIOENCODING", "PYTHONUNBUFFERED")
 
-# What `python -c` gets: Python of any age reads this much and can tell that it is too old.
+# What an interpreter gets to run: Python of any age reads this much and can tell if it is too old.
 _FIRST_WORDS = """\
-import os, sys
 if sys.version_info < (3, 9):
     message = "[pool.%s] python: %s is Python %s; CPython 3.9 or newer is needed\\n"
     version = ".".join([str(part) for part in sys.version_info[:3]])
@@ -37,8 +38,38 @@ if sys.version_info < (3, 9):
     os._exit(78)
 with os.fdopen(int(sys.argv[1]), "rb") as file:
     text = file.read()
-exec(compile(text, "<forkhttpd>", "exec"), {"__name__": "forkhttpd.spawner.boot"})
+space = {"__name__": "forkhttpd.spawner.boot", "notes": notes}
+text = compile(text, "<forkhttpd>", "exec")
+exec(text, space)
 """
+
+_FIRST_WORDS_COLD = f"import os, sys\nnotes = None\n{_FIRST_WORDS}"
+
+# The same as a file, for an interpreter that is started as it is for a script; and what is left of
+# us in the process of a script: the frame that runs it.
+_FIRST_WORDS_WARM = f"""\
+namespace = dict(globals())
+import os, sys
+del sys.path[0]
+os.close(int(os.path.basename(__file__)))
+notes = (namespace, dict(sys.modules), dict(sys.path_importer_cache))
+{_FIRST_WORDS}
+code, names, end = space.pop("script")
+try:
+    exec(code, names)
+    leave = end(None)
+except BaseException as error:
+    leave = end(error)
+    if not leave:
+        raise
+code = names = None
+leave()
+"""
+
+# Room in the memory where exec puts argv and envp: /proc shows from there what a script is called
+# and what it was given.
+_ROOM_FOR_COMMAND = 4096
+_ROOM_FOR_ENVIRONMENT = 16384
 
 
 def _read_modules() -> dict[str, str]:
@@ -57,9 +88,12 @@ _MODULES = _read_modules()
 def source(values: Mapping[str, str | int | float]) -> bytes:
     """Return the whole spawner as one Python text; `values` are the Settings of spawner.settings.
 
-    It needs nothing but a standard library, and does not return.
+    It needs nothing but a standard library.  What it needs to know of the interpreter's start, if
+    scripts are to run in forks of it, is in its global `notes`; only such a fork comes to its end,
+    with `script` to be run.
     """
-    return f"{_BOOT}\nrun({_MODULES!r}, {_ENTRY!r}, {dict(values)!r})\n".encode()
+    start = f"run({_MODULES!r}, {_ENTRY!r}, {dict(values)!r}, globals().get('notes'))"
+    return f"{_BOOT}\nscript = {start}\n".encode()
 
 
 def exec_spawner(inheritance: Inheritance) -> NoReturn:
@@ -88,7 +122,7 @@ def _exec_spawner(inheritance: Inheritance) -> NoReturn:
     privileges.become(user, pool.group or group, no_new_privileges=pool.no_new_privileges)
     text = _memory_file(source(_settings(inheritance, pool)))
     _inherit_only(text, *_descriptors(inheritance).values())
-    _exec(pool, inheritance.name, text)
+    _exec(pool, config, inheritance.name, text)
 
 
 def _descriptors(inheritance: Inheritance) -> dict[str, int]:
@@ -112,6 +146,14 @@ def _settings(inheritance: Inheritance, pool: Pool) -> dict[str, str | int | flo
         "kill_grace": pool.kill_grace,
         "graceful": inheritance.config.timeouts.graceful,
         "umask": int(pool.umask, 8),
+        "preload": " ".join(pool.preload),
+        "nice": pool.nice,
+        "address_space": pool.address_space,
+        "cpu": math.ceil(pool.cpu),
+        "open_files": pool.open_files,
+        "user_processes": pool.user_processes,
+        "file_size": pool.file_size,
+        "core": pool.core,
         **_descriptors(inheritance),
     }
 
@@ -149,10 +191,13 @@ def _inherit_only(*fds: int) -> None:
             continue
 
 
-def _exec(pool: Pool, name: str, text: int) -> NoReturn:
-    """Run the interpreter.  Its environment is no program's: that comes with each Start."""
-    env = {"PATH": pool.search_path, "LANG": "C.UTF-8"}
-    argv = [pool.python, "-I", "-S", "-B", "-c", _FIRST_WORDS, str(text), name]
+def _exec(pool: Pool, config: Config, name: str, text: int) -> NoReturn:
+    """Run the interpreter.  Its environment is no program's: that comes with each Start.
+
+    A warm one is started as for a script, by now as the pool's user: with the site-packages of
+    that interpreter, and with what the programs' environments have in common.
+    """
+    argv, env = _warm(pool, config, name, text) if pool.warm else _cold(pool, name, text)
     try:
         os.execvpe(pool.python, argv, env)
     except OSError as error:
@@ -162,3 +207,25 @@ def _exec(pool: Pool, name: str, text: int) -> NoReturn:
             exit_code=ExitCode.CONFIG,
         ) from None
 
+
+def _cold(pool: Pool, name: str, text: int) -> tuple[list[str], dict[str, str]]:
+    argv = [pool.python, "-I", "-S", "-B", "-c", _FIRST_WORDS_COLD, str(text), name]
+    return argv, {"PATH": pool.search_path, "LANG": "C.UTF-8"}
+
+
+def _warm(pool: Pool, config: Config, name: str, text: int) -> tuple[list[str], dict[str, str]]:
+    words = _memory_file(_FIRST_WORDS_WARM.encode())
+    os.set_inheritable(words, True)
+    argv = [pool.python, f"/proc/self/fd/{words}", str(text), name, " " * _ROOM_FOR_COMMAND]
+    env = {"PATH": pool.search_path, **_common_environment(config, name)}
+    return argv, env | {"FORKHTTPD_ROOM": " " * _ROOM_FOR_ENVIRONMENT}
+
+
+def _common_environment(config: Config, name: str) -> dict[str, str]:
+    """Return what all mounts of a pool set alike, of what a Python takes in at its start.
+
+    Only what cannot make it run other code than its own: the rest makes a script run cold.
+    """
+    mounts = [mount.env for _, mount in config.mounts() if mount.cgi and mount.pool == name]
+    shared = set.intersection(*(set(env.items()) for env in mounts)) if mounts else set()
+    return {key: value for key, value in shared if key in _COMMON or key.startswith("LC_")}

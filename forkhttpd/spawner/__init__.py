@@ -16,10 +16,19 @@ the pool's interpreter on it.  Hence the rules:
     pool         the programs: who runs, who waits, who is being ended
     admission    who may start now, who waits, who is turned away (pure)
     program      starts one program: pipes, directory, posix_spawn
+    limits       what a program may use
     descendants  finds and ends what a program left behind
     peer         one worker's channel; never blocks on it
     protocol     the messages (pure)
     settings     what a spawner is told when it starts
-    title        what ps shows
+    warm         starts Python scripts in a fork of the spawner
+    origin       how the interpreter found the world, which is how a script finds it
+    scripts      which programs are scripts, and what is kept of them
+    shebang      which interpreter a program asks for
+    scout        looks at a script and its modules, in a process that is thrown away
+    traces       what an import leaves behind
+    stash        modules that are imported ahead
+    life         a script's life in a fork
+    image        what ps and /proc show
     errorlog     lines for the error log
 """

@@ -10,7 +10,7 @@ import importlib.abc
 import importlib.machinery
 import sys
 from types import ModuleType
-from typing import Any, Dict, Mapping, Optional
+from typing import Any, Mapping, Optional
 
 
 class Bundle(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -34,8 +34,8 @@ class Bundle(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         exec(compile(self._sources[module.__name__], file, "exec"), module.__dict__)  # noqa: S102
 
 
-def run(sources: Mapping[str, str], entry: str, values: Dict[str, Any]) -> None:
-    """Import the module `entry` and call its main with `values`, which does not return."""
+def run(sources: Mapping[str, str], entry: str, *arguments: Any) -> Any:
+    """Import the module `entry` and return what its main returns, called with `arguments`."""
     bundle = Bundle(sources)
     sys.meta_path.insert(0, bundle)
     module = importlib.import_module(entry)
@@ -43,4 +43,4 @@ def run(sources: Mapping[str, str], entry: str, values: Dict[str, Any]) -> None:
     for name in sources:
         sys.modules.pop(name, None)
     sys.argv[:] = [""]
-    module.main(values)
+    return module.main(*arguments)

@@ -3,13 +3,14 @@
 import os
 import signal
 import traceback
-from typing import Any, Dict, NoReturn
+from typing import Any, Dict, List, Optional, Tuple
 
 from forkhttpd.scoreboard import Cell, Scoreboard, Slot, SlotState
-from forkhttpd.spawner import errorlog
+from forkhttpd.spawner import errorlog, image
+from forkhttpd.spawner.origin import Origin, note
+from forkhttpd.spawner.program import Child
 from forkhttpd.spawner.settings import Settings
 from forkhttpd.spawner.spawner import Spawner
-from forkhttpd.spawner.title import set_title
 
 # forkhttpd.errors.ExitCode, which is not in the bundle.
 _STOPPED = 0
@@ -29,38 +30,60 @@ _NOT_OURS = (
     signal.SIGALRM,
 )
 
+# In the process of a script: all that the spawner was, with the frames it was in.  To free it costs
+# more than to let it be.
+_KEPT: List[object] = []
 
-def main(values: Dict[str, Any]) -> NoReturn:
+
+def main(values: Dict[str, Any], notes: Optional[Tuple[Any, Any, Any]]) -> object:
     """Be a spawner with these Settings, and leave by os._exit with an exit code.
+
+    `notes`: what origin.note wants to know where the interpreter was started as for a script;
+    scripts run in forks of it then.
+    It returns in such a fork only, what the script is to be run with (see life.py).
 
     Signals are blocked when this begins, so that one that comes early waits until it is listened
     for.
     """
     settings = Settings(**values)
+    origin = note(*notes) if notes else None
     code = _SOFTWARE
+    begin = None
     try:
-        _serve(settings)
+        _serve(settings, origin)
         code = _STOPPED
+    except Child as child:
+        _KEPT.append(child)
+        begin = child.begin
     except BaseException:
         errorlog.write(f"bug, ending all programs: {_brief()}", name=settings.name)
     finally:
-        os._exit(code)
+        if begin is None:
+            os._exit(code)
+    return begin()
 
 
-def _serve(settings: Settings) -> None:
+def _serve(settings: Settings, origin: Optional[Origin]) -> None:
     for fd in settings.descriptors():
         os.set_inheritable(fd, False)
-    set_title(f"forkhttpd: spawner [{settings.name}]".encode())
+    title = f"forkhttpd: spawner [{settings.name}]".encode()
+    image.find().show_command(title, title)
     os.umask(settings.umask)
-    spawner = Spawner(settings, _occupy_slot(settings), signals=_listen_for_signals())
+    scoreboard = Scoreboard(settings.scoreboard)
+    slot = _occupy_slot(settings, scoreboard)
+    spawner = Spawner(settings, slot, origin=origin, signals=_listen_for_signals())
     try:
         spawner.run()
+    except Child:
+        spawner.let_go()
+        scoreboard.close()
+        raise
     finally:
         spawner.pool.kill_all()
 
 
-def _occupy_slot(settings: Settings) -> Slot:
-    slot = Scoreboard(settings.scoreboard).slot(settings.slot)
+def _occupy_slot(settings: Settings, scoreboard: Scoreboard) -> Slot:
+    slot = scoreboard.slot(settings.slot)
     slot.set(Cell.PID, os.getpid())
     slot.set(Cell.GENERATION, settings.generation)
     slot.set(Cell.STATE, SlotState.STARTING)

@@ -9,13 +9,15 @@ import os
 import signal
 import time
 from contextlib import suppress
-from typing import Callable, Dict, List, Sequence
+from typing import Callable, Dict, List, Optional, Sequence
 
 from forkhttpd.spawner.admission import Admission
 from forkhttpd.spawner.descendants import Descendants
+from forkhttpd.spawner.limits import Allowance
 from forkhttpd.spawner.peer import Peer
-from forkhttpd.spawner.program import Key, Program, Request, spawn
+from forkhttpd.spawner.program import Key, Program, Request, execute, spawn
 from forkhttpd.spawner.protocol import Exited, How, Message, Reason, Refused, Started
+from forkhttpd.spawner.warm import Warm
 
 # Sends a worker its answer; the descriptors are no longer the caller's.
 Reply = Callable[[Peer, Message, Sequence[int]], None]
@@ -24,25 +26,39 @@ Reply = Callable[[Peer, Message, Sequence[int]], None]
 class Pool:
     """Owns the queue and the programs.
 
-    kill_grace: seconds between TERM and KILL; started, refused: counters since the beginning.
+    allowance: what each program may use; kill_grace: seconds between TERM and KILL;
+    warm: what runs Python scripts in forks, None if all programs are exec'd;
+    started, refused: counters since the beginning.
     """
 
     __slots__ = (
         "_admission",
+        "_allowance",
         "_descendants",
         "_ending",
         "_keys",
         "_kill_grace",
         "_programs",
         "_reply",
+        "_warm",
         "refused",
         "started",
     )
 
-    def __init__(self, admission: Admission[Request], reply: Reply, *, kill_grace: float) -> None:
+    def __init__(
+        self,
+        admission: Admission[Request],
+        reply: Reply,
+        *,
+        allowance: Allowance,
+        kill_grace: float,
+        warm: Optional[Warm],
+    ) -> None:
         self._admission = admission
+        self._allowance = allowance
         self._reply = reply
         self._kill_grace = kill_grace
+        self._warm = warm
         self._programs: Dict[int, Program] = {}  # by pid
         self._keys: Dict[Key, Program] = {}
         self._ending: Dict[int, float] = {}  # pid → when KILL is due
@@ -82,6 +98,8 @@ class Pool:
         self._kill_overdue(now)
         if self._descendants.pending:
             self._descendants.sweep(self._programs)
+        if self._warm:
+            self._warm.settle()
 
     # What workers ask for.
 
@@ -91,7 +109,8 @@ class Pool:
 
     def start(self, request: Request) -> None:
         """Take a request, to start it at the next `settle` or later; it answers for itself."""
-        if not self._admission.arrive(request.key, request, now=time.monotonic()):
+        now = time.monotonic()
+        if not self._admission.arrive(request.key, request, now=now, share=request.share):
             self._refuse(request, Reason.QUEUE_FULL)
 
     def turn_away(self, request: Request) -> None:
@@ -123,8 +142,15 @@ class Pool:
 
     def kill_all(self) -> None:
         """Kill every program, at once."""
+        if self._warm:
+            self._warm.stop()
         for program in self._programs.values():
             program.signal(signal.SIGKILL)
+
+    def let_go(self) -> None:
+        """Forget all programs: we have become one of them."""
+        self._programs.clear()
+        self._warm = None
 
     def reap(self) -> None:
         """Reap what has ended: our programs, and quietly what they left to us.
@@ -150,9 +176,14 @@ class Pool:
 
     def _launch(self, request: Request, queue_wait: float) -> None:
         try:
-            pid, ends = spawn(request.start, spool=request.spool)
+            pid, ends = spawn(
+                request.start,
+                allowance=self._allowance,
+                execute=self._warm.execute if self._warm else execute,
+                spool=request.spool,
+            )
         except OSError as error:
-            self._admission.leave()
+            self._admission.leave(request.share)
             self._refuse(request, Reason.SYSTEM, errno=error.errno or 0)
             return
         request.close()
@@ -186,7 +217,9 @@ class Pool:
     def _bury(self, pid: int) -> None:
         program = self._programs.pop(pid, None)
         if program is None:
-            os.wait4(pid, 0)
+            _, status, _ = os.wait4(pid, 0)
+            if self._warm:
+                self._warm.reaped(pid, status)
             return
         if not program.leave_background:
             program.signal(signal.SIGKILL)
@@ -195,7 +228,7 @@ class Pool:
         wall = time.monotonic() - program.started
         del self._keys[program.key]
         self._ending.pop(pid, None)
-        self._admission.leave()
+        self._admission.leave(program.share)
         peer, id_ = program.key
         answer = Exited(id_, status, usage.ru_utime, usage.ru_stime, usage.ru_maxrss, wall)
         self._reply(peer, answer, ())

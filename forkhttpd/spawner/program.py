@@ -3,11 +3,16 @@
 import os
 import signal
 import time
-from typing import List, Optional, Sequence, Tuple
+from typing import Callable, List, Optional, Sequence, Tuple
 
 from forkhttpd.channel import close_all
+from forkhttpd.spawner.admission import Share
+from forkhttpd.spawner.limits import Allowance
 from forkhttpd.spawner.peer import Peer
 from forkhttpd.spawner.protocol import Start
+
+# Starts a program with these descriptors as 0, 1, 2; returns its pid.  Raises OSError.
+Execute = Callable[[Start, Sequence[int]], int]
 
 Key = Tuple[Peer, int]  # ids are unique within their channel only
 
@@ -32,6 +37,11 @@ class Request:
         """What names this request among those of all workers."""
         return self.peer, self.start.id
 
+    @property
+    def share(self) -> Share:
+        """Whose limit it counts towards."""
+        return Share(self.start.share, self.start.most)
+
     def close(self) -> None:
         """Close the spool."""
         if self.spool is not None:
@@ -46,11 +56,12 @@ class Program:
     started: time.monotonic().
     """
 
-    __slots__ = ("key", "leave_background", "marker", "pid", "started")
+    __slots__ = ("key", "leave_background", "marker", "pid", "share", "started")
 
     def __init__(self, request: Request, *, pid: int) -> None:
         start = request.start
         self.key = request.key
+        self.share = request.share
         self.pid = pid
         self.leave_background = start.leave_background
         self.marker = next((entry for entry in start.env if entry.startswith(MARKER)), b"")
@@ -63,11 +74,26 @@ class Program:
         """
         try:
             os.killpg(self.pid, number)
-        except (ProcessLookupError, PermissionError):
-            return  # nobody is left in the group; or all of it has become another user's (sudo)
+        except ProcessLookupError:  # a fork of ours that is about to lead its group
+            os.kill(self.pid, number)
+        except PermissionError:
+            return  # all of the group has become another user's (sudo)
 
 
-def spawn(start: Start, *, spool: Optional[int]) -> Tuple[int, List[int]]:
+class Child(BaseException):
+    """Raised by an Execute that forks, in the program's process: it is to unwind, and `begin`.
+
+    What it unwinds is the spawner's: it closes its own copies of descriptors, and no more.
+    """
+
+    def __init__(self, begin: Callable[[], object]) -> None:
+        super().__init__()
+        self.begin = begin
+
+
+def spawn(
+    start: Start, *, allowance: Allowance, execute: Execute, spool: Optional[int]
+) -> Tuple[int, List[int]]:
     """Start a program; return its pid and our ends of its pipes, the caller's to close.
 
     The ends are [stdin, unless `spool` is given,] stdout, stderr.  Raises OSError: from the
@@ -79,7 +105,12 @@ def spawn(start: Start, *, spool: Optional[int]) -> Tuple[int, List[int]]:
     try:
         _make_pipes(ours, theirs, with_stdin=spool is None)
         stdin = theirs[0] if spool is None else spool
-        pid = _execute(start, [stdin, *theirs[-2:]])
+        with allowance.lowered():
+            pid = execute(start, [stdin, *theirs[-2:]])
+        allowance.impose(pid)
+    except Child:
+        allowance.impose(0)
+        raise
     except BaseException:
         close_all(ours)
         raise
@@ -103,7 +134,7 @@ def _make_pipes(ours: List[int], theirs: List[int], *, with_stdin: bool) -> None
         os.fchmod(fd, 0o666)
 
 
-def _execute(start: Start, stdio: Sequence[int]) -> int:
+def execute(start: Start, stdio: Sequence[int]) -> int:
     """posix_spawn in the program's directory, and back to one that keeps nothing mounted.
 
     posix_spawn knows no directory (before glibc 2.29, and never in Python), hence our own; it

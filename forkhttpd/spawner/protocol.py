@@ -51,7 +51,8 @@ class Start(NamedTuple):
     """Start `argv[0]` in the directory `cwd`, with exactly this environment.
 
     env: b"KEY=value" each; b"UNIQUE_ID=…" marks the program's descendants (see descendants.py);
-    leave_background: what still runs when the program ends may go on.
+    leave_background: what still runs when the program ends may go on;
+    share, most: how many programs of this share may run at once, beside the pool's limit; 0 is any.
     One descriptor may come along: a file to be stdin, from its current offset.
     """
 
@@ -60,6 +61,8 @@ class Start(NamedTuple):
     env: Tuple[bytes, ...]
     cwd: bytes
     leave_background: bool
+    share: bytes = b""
+    most: int = 0
 
 
 class Kill(NamedTuple):
@@ -100,7 +103,7 @@ Message = Union[Start, Kill, Started, Refused, Exited]
 
 _KIND = struct.Struct("=B")
 _START_KIND = 1
-_START = struct.Struct("=BQ?II")  # kind, id, leave_background, count of argv, count of env
+_START = struct.Struct("=BQ?III")  # kind, id, leave_background, most, counts of argv and of env
 _LENGTH = struct.Struct("=I")
 _FLAT: Dict[Type[Message], Tuple[int, struct.Struct]] = {
     Kill: (2, struct.Struct("=BQB")),
@@ -153,21 +156,27 @@ def _decode_flat(kind: int, data: bytes) -> Message:
 def _encode_start(start: Start) -> bytes:
     _check(start)
     head = _START.pack(
-        _START_KIND, start.id, start.leave_background, len(start.argv), len(start.env)
+        _START_KIND,
+        start.id,
+        start.leave_background,
+        start.most,
+        len(start.argv),
+        len(start.env),
     )
     parts = [head]
-    for string in (start.cwd, *start.argv, *start.env):
+    for string in (start.cwd, start.share, *start.argv, *start.env):
         parts += (_LENGTH.pack(len(string)), string)
     return b"".join(parts)
 
 
 def _decode_start(data: bytes) -> Start:
-    _, id_, leave_background, argc, envc = _START.unpack_from(data)
+    _, id_, leave_background, most, argc, envc = _START.unpack_from(data)
     strings = _strings(data, _START.size)
-    if len(strings) != 1 + argc + envc:
+    if len(strings) != 2 + argc + envc:
         raise ProtocolError("the count of strings is wrong")
-    argv, env = tuple(strings[1 : 1 + argc]), tuple(strings[1 + argc :])
-    start = Start(id_, argv, env, strings[0], leave_background)
+    cwd, share, *rest = strings
+    argv, env = tuple(rest[:argc]), tuple(rest[argc:])
+    start = Start(id_, argv, env, cwd, leave_background, share, most)
     _check(start)
     return start
 

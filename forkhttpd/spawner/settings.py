@@ -15,6 +15,14 @@ class Settings(NamedTuple):
     kill_grace: float
     graceful: float
     umask: int
+    nice: int
+    address_space: int  # bytes; this and what follows: 0 is as it was inherited
+    cpu: int  # seconds
+    open_files: int
+    user_processes: int
+    file_size: int  # bytes
+    core: int  # bytes; 0 is none
+    preload: str  # names of modules, with spaces between
     scoreboard: int
     door: int
     lifeline: int

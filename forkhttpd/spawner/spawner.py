@@ -22,18 +22,21 @@ import sys
 import time
 from contextlib import suppress
 from enum import Enum
-from typing import Callable, Dict, List, Sequence, Tuple, Union
+from typing import Callable, Dict, List, Optional, Sequence, Tuple, Union
 
 from forkhttpd import channel
 from forkhttpd.channel import ChannelError
 from forkhttpd.scoreboard import Cell, Slot, SlotState
 from forkhttpd.spawner import errorlog
 from forkhttpd.spawner.admission import Admission
+from forkhttpd.spawner.limits import Allowance, limits_of
+from forkhttpd.spawner.origin import Origin
 from forkhttpd.spawner.peer import Peer
 from forkhttpd.spawner.pool import Pool
 from forkhttpd.spawner.program import Request
 from forkhttpd.spawner.protocol import Kill, Message, ProtocolError, Start, decode
 from forkhttpd.spawner.settings import Settings
+from forkhttpd.spawner.warm import Warm
 
 _BEAT = 1.0  # seconds: the longest silence of the heartbeat
 _SWEEP_AGAIN = 0.1  # seconds, while something condemned may still be alive
@@ -69,11 +72,19 @@ class Spawner:
         "pool",
     )
 
-    def __init__(self, settings: Settings, slot: Slot, *, signals: int) -> None:
+    def __init__(
+        self, settings: Settings, slot: Slot, *, origin: Optional[Origin], signals: int
+    ) -> None:
         admission: Admission[Request] = Admission(
             limit=settings.processes, places=settings.queue, patience=settings.queue_wait
         )
-        self.pool = Pool(admission, self._reply, kill_grace=settings.kill_grace)
+        self.pool = Pool(
+            admission,
+            self._reply,
+            allowance=_allowance(settings),
+            kill_grace=settings.kill_grace,
+            warm=Warm(origin, preload=settings.preload, name=settings.name) if origin else None,
+        )
         self._settings = settings
         self._slot = slot
         self._signals = signals
@@ -92,6 +103,16 @@ class Spawner:
         self._announce()
         while not self._is_over():
             self._turn(timeout=self._timeout())
+
+    def let_go(self) -> None:
+        """Forget everything: we have become a program, and all of it is our parent's.
+
+        What would close a descriptor by itself, at any later time, must not know its number.
+        """
+        self._epoll.close()
+        for end in (self._door, self._control, *(peer.channel for peer in self._peers.values())):
+            end.detach()
+        self.pool.let_go()
 
     def _turn(self, *, timeout: float) -> None:
         for fd, events in self._epoll.poll(timeout):
@@ -282,3 +303,15 @@ class Spawner:
 
     def _log(self, message: str) -> None:
         errorlog.write(message, name=self._settings.name)
+
+
+def _allowance(settings: Settings) -> Allowance:
+    limits = limits_of(
+        address_space=settings.address_space,
+        cpu=settings.cpu,
+        open_files=settings.open_files,
+        user_processes=settings.user_processes,
+        file_size=settings.file_size,
+        core=settings.core,
+    )
+    return Allowance(limits, nice=settings.nice)

@@ -14,6 +14,14 @@ from tests.spawner.interpreters import PYTHON, can_uncover, find
 USERS = ("", "nobody") if os.geteuid() == 0 else ("",)
 
 
+@pytest.fixture(params=[False, True], ids=["cold", "warm"], autouse=True)
+def _pools(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Whatever holds for a pool holds for one that is warm."""
+    Driver.warm = request.param
+    yield
+    Driver.warm = False
+
+
 @pytest.fixture(params=["3.9", "3.11", "3.13"])
 def python(request: pytest.FixtureRequest) -> str:
     found = find(request.param)

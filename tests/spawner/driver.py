@@ -27,7 +27,12 @@ _tokens = itertools.count(1)
 
 
 class Driver:
-    """One spawner with its master's side; a context manager that leaves nothing behind."""
+    """One spawner with its master's side; a context manager that leaves nothing behind.
+
+    warm: what pools are unless they say it; each test runs with either (see conftest).
+    """
+
+    warm = False
 
     def __init__(
         self,
@@ -39,6 +44,7 @@ class Driver:
         **pool: object,
     ) -> None:
         self.token = f"driver-{os.getpid()}-{next(_tokens)}"
+        pool.setdefault("warm", Driver.warm)
         table = Pool(python=python, user=user, **pool)  # type: ignore[arg-type]
         self.config = _config(table, graceful)
         self.scoreboard = Scoreboard.create()

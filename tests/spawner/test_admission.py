@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forkhttpd.spawner.admission import Admission
+from forkhttpd.spawner.admission import Admission, Share
 
 
 def pool(*, limit: int, places: int, patience: float = 10.0) -> "Admission[str]":
@@ -117,3 +117,62 @@ def test_C14_never_more_than_the_limit_and_the_queue(
             admission.cancel(key)
         assert 0 <= admission.running <= limit
         assert len(admission) <= limit - admission.running + places
+
+
+# Shares: the limit of a mount within that of its pool
+
+GIT = Share(b"git", 2)
+WIKI = Share(b"wiki", 1)
+
+
+def test_C14_a_share_has_its_limit_and_lets_others_pass() -> None:
+    admission = pool(limit=4, places=3)
+    for key in ("g1", "g2", "g3", "g4"):
+        assert admission.arrive(key, key, now=0.0, share=GIT)
+    assert admit_all(admission, 0.0) == ["g1", "g2"]
+    assert admission.arrive("any", "any", now=0.0)
+    assert admission.arrive("w1", "w1", now=0.0, share=WIKI)
+    assert admit_all(admission, 0.0) == ["any", "w1"]
+    admission.leave(GIT)
+    assert admit_all(admission, 0.0) == ["g3"]
+    admission.leave()
+    assert admit_all(admission, 0.0) == []
+    admission.leave(GIT)
+    assert admit_all(admission, 0.0) == ["g4"]
+
+
+def test_C14_a_share_that_is_full_fills_the_queue_and_keeps_nobody_else_from_running() -> None:
+    admission = pool(limit=4, places=2)
+    taken = [admission.arrive(key, key, now=0.0, share=GIT) for key in "abcde"]
+    assert taken == [True, True, True, True, False], "two run, two wait, one is too many"
+    assert admission.arrive("any", "any", now=0.0), "it need not wait"
+    assert admit_all(admission, 0.0) == ["a", "b", "any"]
+    assert len(admission) == 2
+
+
+@given(
+    arrivals=st.lists(st.sampled_from([Share(b"", 0), GIT, WIKI]), max_size=12),
+    places=st.integers(0, 4),
+    limit=st.integers(1, 4),
+)
+def test_C14_whoever_is_taken_in_runs_when_there_is_room_and_limits_hold(
+    arrivals: list[Share], places: int, limit: int
+) -> None:
+    admission = pool(limit=limit, places=places)
+    shares: dict[str, Share] = {}
+    for number, share in enumerate(arrivals):
+        key = str(number)
+        if admission.arrive(key, key, now=0.0, share=share):
+            shares[key] = share
+    running = admit_all(admission, 0.0)
+    assert len(admission) <= places
+    done: list[str] = []
+    while running:
+        assert len(running) <= limit
+        for share in (GIT, WIKI):
+            assert sum(shares[key] == share for key in running) <= share.most
+        key = running.pop()
+        done.append(key)
+        admission.leave(shares[key])
+        running += admit_all(admission, 0.0)
+    assert sorted(done) == sorted(shares)

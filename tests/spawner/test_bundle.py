@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -102,7 +103,7 @@ def test_the_bundle_runs_without_our_package_or_site_packages(tmp_path: Path) ->
     text.write_bytes(bundle.source({"name": "only"}))
     python = [sys.executable, "-I", "-S", "-B", str(text)]
     ran = subprocess.run(python, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert "missing 13 required positional arguments" in ran.stderr, ran.stderr
+    assert re.search("missing [0-9]+ required positional arguments", ran.stderr), ran.stderr
 
 
 class driver_that_fails:  # noqa: N801

@@ -34,6 +34,8 @@ starts = st.builds(
     st.lists(entries).map(tuple),
     strings,
     st.booleans(),
+    strings,
+    st.integers(0, 2**32 - 1),
 )
 messages = st.one_of(
     starts,

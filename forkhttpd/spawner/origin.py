@@ -1,0 +1,87 @@
+"""How the pool's interpreter found the world when it started, which is how a script finds it.
+
+A warm spawner is started as the interpreter would be started for a script: a file, no options, the
+environment that the pool's programs have in common.  `bundle.FIRST_WORDS` notes the state before
+anything of ours is imported; a script's process is put back to it.
+"""
+
+import _warnings
+import os
+import sys
+from contextlib import suppress
+from types import ModuleType
+from typing import Any, Dict, FrozenSet, Iterable, List, NamedTuple, Tuple
+
+# What takes effect when an interpreter or its C library starts, and never again.  A program that
+# is to have another value than its spawner had cannot run in a fork of it.
+_STARTING = ("PYTHON", "_PYTHON", "LC_", "LD_", "MALLOC_", "GLIBC_", "OPENSSL_", "SSL_")
+_STARTING_NAMES = frozenset({"LANG", "LANGUAGE", "TZ", "TZDIR", "LOCPATH", "HOME"})
+
+# Takes no part in anything: holds the place where /proc shows a program's environment.
+ROOM = "FORKHTTPD_ROOM"
+
+
+class Origin(NamedTuple):
+    """The state of the interpreter at the first line of a file that it runs.
+
+    namespace: of __main__; starting: the environment's entries that matter to the start;
+    coerced: what the interpreter itself has added to the environment (PEP 538).
+    """
+
+    namespace: Dict[str, Any]
+    modules: Dict[str, ModuleType]
+    path: List[str]
+    finders: List[Any]
+    hooks: List[Any]
+    directories: Dict[str, Any]
+    warnings: List[Any]
+    starting: FrozenSet[bytes]
+    coerced: Tuple[Tuple[bytes, bytes], ...]
+    executable: str
+    base_executable: str
+
+    @property
+    def library(self) -> str:
+        """The directory of the standard library, with a slash at its end."""
+        return os.path.dirname(str(self.modules["os"].__file__)) + "/"
+
+
+def note(
+    namespace: Dict[str, Any], modules: Dict[str, ModuleType], directories: Dict[str, Any]
+) -> Origin:
+    """Add what the import of our own modules has not changed."""
+    given = _given_environment()
+    os.environb.pop(ROOM.encode(), None)
+    names = {entry.partition(b"=")[0] for entry in given}
+    return Origin(
+        namespace=namespace,
+        modules=modules,
+        path=list(sys.path),
+        finders=list(sys.meta_path),
+        hooks=list(sys.path_hooks),
+        directories={
+            name: finder for name, finder in directories.items() if name != namespace["__file__"]
+        },
+        warnings=list(_warnings.filters),
+        starting=starting_entries(given),
+        coerced=tuple((name, os.environb[name]) for name in os.environb if name not in names),
+        executable=sys.executable,
+        base_executable=sys._base_executable,  # type: ignore[attr-defined]
+    )
+
+
+def starting_entries(env: Iterable[bytes]) -> FrozenSet[bytes]:
+    """Return the entries that take effect at the start only."""
+    return frozenset(entry for entry in env if _matters(entry))
+
+
+def _matters(entry: bytes) -> bool:
+    name = entry.partition(b"=")[0].decode("latin-1")
+    return name.startswith(_STARTING) or name in _STARTING_NAMES
+
+
+def _given_environment() -> List[bytes]:
+    """Return what execve was given; os.environ has what was added since."""
+    with suppress(OSError), open("/proc/self/environ", "rb") as file:
+        return [entry for entry in file.read().split(b"\0") if entry]
+    return [name + b"=" + value for name, value in os.environb.items()]
