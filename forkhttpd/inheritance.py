@@ -20,6 +20,7 @@ class Role(Enum):
 
     WORKER = "worker"
     SPAWNER = "spawner"
+    MASTER = "master"  # a new one beside the old, in an upgrade: it inherits in its own way
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,5 +67,9 @@ class Inheritance:
 # Turns the calling process, fresh from fork, into the child: never returns, leaves by os._exit.
 Program = Callable[[Inheritance], NoReturn]
 
-# The message of the control channel: its descriptors replace the logs, access first, error second.
+# The messages of the control channel.
+# REOPEN: the descriptors that come with it replace the logs, access first, error second.
+# SERVE: for workers: the generation serves from now on, so accept connections.  Before that nobody
+# may: a generation that is refused in the end must not have answered anyone (M8).
 REOPEN = b"reopen"
+SERVE = b"serve"

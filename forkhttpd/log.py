@@ -3,14 +3,16 @@
 * A line holds printable ASCII and \\xHH only (O1): what a client sends can neither start a line of
   its own nor reach the terminal of the person who reads the log.  Texts go to the logger as they
   are; everything is escaped once, here.
-* Logging never raises and never retries.  A full disk or a closed pipe loses lines, not requests.
+* Logging never raises and never waits (M21).  A full disk or a closed pipe loses lines, not
+  requests; what finds no room in a pipe is kept up to a limit, and lines that are lost beyond that
+  are counted in a line of their own.
 * Everybody holds the descriptor's number, so reopening replaces what is behind the number.
 * The journal has timestamps of its own and understands `<N>` priorities (sd-daemon(3)).
 """
 
-import contextlib
 import errno
 import logging
+import math
 import os
 import re
 import time
@@ -19,12 +21,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 from forkhttpd.errors import ExitCode, StartupError, describe
+from forkhttpd.outlet import PROGRESS_PAUSE, RETRY_PAUSE, Outlet
 
+_MOST_WAITING = 64 << 10  # bytes of lines that find no room
 _MODE = 0o640  # of a new log file: requests are not everybody's business
 _UNSAFE = re.compile(rb"[^ -\[\]-~]")  # all but printable ASCII; the backslash too, it escapes
 _PRIORITIES = {"DEBUG": 7, "INFO": 6, "WARNING": 4, "ERROR": 3, "CRITICAL": 2}
 _COLOURS = {"DEBUG": 2, "INFO": 32, "WARNING": 33, "ERROR": 31, "CRITICAL": 31}
 _MISPLACED = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.ELOOP}
+
+# Without O_NONBLOCK a FIFO would hold us up until somebody reads it.
+_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOCTTY | os.O_NONBLOCK
 
 # Turns a record's facts (record, escaped text) into a line without its end.
 _Layout = Callable[[logging.LogRecord, str], str]
@@ -43,13 +50,29 @@ def set_up(fd: int, *, level: str, name: str) -> logging.Logger:
     return logger
 
 
+def catch_up(now: float) -> float:
+    """Try again what found no room; return when to do so again, infinity if nothing waits.
+
+    `now` is CLOCK_MONOTONIC in seconds.  For the loop of every process, a few times a second.
+    """
+    logger = logging.getLogger("forkhttpd")
+    again = math.inf
+    for outlet in [one.outlet for one in logger.handlers if isinstance(one, _Writer)]:
+        moves = outlet.flush()
+        if not outlet.is_waiting and (lost := outlet.take_loss(now)):
+            logger.warning("%d lines lost: there was no room for them", lost)
+        if outlet.is_waiting or outlet.lost:
+            again = now + (PROGRESS_PAUSE if moves else RETRY_PAUSE)
+    return again
+
+
 def open_log(path: Path) -> int:
     """Return a descriptor that appends to the file, made if need be; the caller closes it.
 
     Raises StartupError: CONFIG when the path is wrong, OSERR when the system fails.
     """
     try:
-        return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOCTTY, _MODE)
+        return os.open(path, _FLAGS, _MODE)
     except OSError as error:
         code = ExitCode.CONFIG if error.errno in _MISPLACED else ExitCode.OSERR
         message = f"cannot open the log {path}: {describe(error)}"
@@ -94,14 +117,26 @@ class _Writer(logging.Handler):
 
     def __init__(self, fd: int, layout: _Layout) -> None:
         super().__init__()
-        self._fd = fd
+        self.outlet = Outlet(fd, limit=_MOST_WAITING)
         self._layout = layout
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write the record, or lose it."""
-        line = self._layout(record, escape(_text(record))) + "\n"
-        with contextlib.suppress(OSError):
-            os.write(self._fd, line.encode("ascii"))
+        if self.outlet.fd >= 0:
+            line = self._layout(record, escape(_text(record))) + "\n"
+            self.outlet.write(line.encode("ascii"))
+
+
+def mark(fd: int, level: str) -> str:
+    """Return what a line of that level begins with if `fd` is the journal's, else "".
+
+    For lines that are no log records, like those of a command that systemd runs.
+    """
+    return _priority(level) if _is_journal(fd) else ""
+
+
+def _priority(level: str) -> str:
+    return f"<{_PRIORITIES.get(level, 6)}>"
 
 
 def _text(record: logging.LogRecord) -> str:
@@ -127,9 +162,7 @@ def _in_one_line(error: BaseException) -> str:
 def _layout(fd: int, name: str) -> _Layout:
     """Return the layout that suits what is behind `fd`."""
     if _is_journal(fd):
-        return lambda record, text: (
-            f"<{_PRIORITIES.get(record.levelname, 6)}>{name}[{record.process}]: {text}"
-        )
+        return lambda record, text: f"{_priority(record.levelname)}{name}[{record.process}]: {text}"
     paint = _coloured if _is_terminal(fd) and not os.environ.get("NO_COLOR") else str.lower
     return lambda record, text: (
         f"{_timestamp(record.created)} {paint(record.levelname)} {name}[{record.process}]: {text}"

@@ -7,6 +7,13 @@ it; the master only reads, except that it clears a slot before it gives it to a 
 Every cell is an aligned 64-bit word and is written by a single store, so a reader sees the old or
 the new value, never half of one, and no lock is needed.
 
+In an upgrade two masters meet here, too, so that the new one can tell of those who still drain
+for the old one.  They cannot agree on every slot, so each has a half of its own: the new one takes
+the half that the serving one has not.  There are never three of them, but a child may outlive its
+master while it drains; the slot of a process that lives is not given out again.  The head says
+which half serves, and in which layout all this is; a master that knows another one makes a
+scoreboard of its own.
+
 Liveness and readiness are different things (M3): `HEARTBEAT` is written by the process's own loop
 at every turn, `STATE` becomes READY once, after the loop's first turn.
 
@@ -17,9 +24,24 @@ import mmap
 import os
 import time
 from enum import IntEnum
+from typing import List
 
+LAYOUT = 1  # another number whenever the old code would misread what the new code writes
 CELLS = 32  # words per slot
-SLOTS = 512  # slots in a scoreboard; the file is sparse, an unused slot costs nothing
+SLOTS = 512  # slots for one master; the file is sparse, an unused slot costs nothing
+HALVES = 2
+
+_MAGIC = int.from_bytes(b"forkhttp", "little")
+_HEAD = CELLS  # words before the first slot
+_SIZE = (_HEAD + HALVES * SLOTS * CELLS) * 8  # bytes
+
+
+class _Head(IntEnum):
+    """What stands where before the first slot."""
+
+    MAGIC = 0
+    LAYOUT = 1
+    SERVING = 2  # the half of the master that serves
 
 
 class Cell(IntEnum):
@@ -35,6 +57,8 @@ class Cell(IntEnum):
     BYTES = 7  # sent in answers since start
     QUEUED = 8  # a spawner: requests that wait for a place
     REFUSED = 9  # a spawner: requests turned away
+    WORKED = 10  # a worker: nanoseconds since its start in which its loop had something to do
+    WORN = 11  # a worker: 1 once it has answered as many requests as it should
 
 
 class SlotState(IntEnum):
@@ -54,7 +78,7 @@ class Slot:
     def __init__(self, words: memoryview, index: int) -> None:
         self.index = index
         self._words = words
-        self._base = index * CELLS
+        self._base = _HEAD + index * CELLS
 
     def get(self, cell: Cell) -> int:
         """Return a cell's value."""
@@ -80,24 +104,76 @@ class Slot:
 
 
 class Scoreboard:
-    """The whole table.  `fd` stays open for as long as the object lives, to be inherited."""
+    """The whole table.  `fd` stays open for as long as the object lives, to be inherited.
 
-    __slots__ = ("_map", "_words", "fd")
+    half: the one of our master.
+    """
+
+    __slots__ = ("_map", "_words", "fd", "half")
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
-        self._map = mmap.mmap(fd, SLOTS * CELLS * 8)
+        self._map = mmap.mmap(fd, _SIZE)
         self._words = memoryview(self._map).cast("Q")
+        self.half = self._words[_Head.SERVING]
+
+    def close(self) -> None:
+        """Unmap it, for all slots as well; `fd` is not closed."""
+        self._words.release()
+        self._map.close()
 
     @classmethod
     def create(cls) -> "Scoreboard":
         """Make an empty scoreboard."""
         fd = os.memfd_create("forkhttpd-scoreboard", os.MFD_CLOEXEC)
-        os.ftruncate(fd, SLOTS * CELLS * 8)
-        return cls(fd)
+        os.ftruncate(fd, _SIZE)
+        scoreboard = cls(fd)
+        scoreboard._words[_Head.LAYOUT] = LAYOUT
+        scoreboard._words[_Head.MAGIC] = _MAGIC
+        return scoreboard
+
+    @classmethod
+    def follow(cls, fd: int) -> "Scoreboard":
+        """Take the half of another master's scoreboard that is not in use.
+
+        Raises ValueError for one in another layout; `fd` is then still the caller's.
+        """
+        if os.fstat(fd).st_size != _SIZE:
+            raise ValueError("a scoreboard of another size")
+        scoreboard = cls(fd)
+        if (scoreboard._words[_Head.MAGIC], scoreboard._words[_Head.LAYOUT]) != (_MAGIC, LAYOUT):
+            raise ValueError("a scoreboard in another layout")
+        scoreboard.half = (scoreboard.half + 1) % HALVES
+        return scoreboard
+
+    def serve(self) -> None:
+        """Say that our half is now the one of the master that serves."""
+        self._words[_Head.SERVING] = self.half
+
+    def free_slots(self) -> List[int]:
+        """Return the slots of our half that no living process has; they are empty."""
+        first = self.half * SLOTS
+        slots = [self.slot(index) for index in range(first, first + SLOTS)]
+        free = [slot for slot in slots if not _lives(slot.get(Cell.PID))]
+        for slot in free:
+            if slot.get(Cell.PID):
+                slot.clear()
+        return [slot.index for slot in free]
 
     def slot(self, index: int) -> Slot:
-        """Return the slot at `index`, 0 to SLOTS - 1."""
-        if not 0 <= index < SLOTS:
+        """Return the slot at `index`, in whichever half."""
+        if not 0 <= index < HALVES * SLOTS:
             raise IndexError(f"slot {index}")
         return Slot(self._words, index)
+
+
+def _lives(pid: int) -> bool:
+    if not pid:
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # it is somebody else's, and so it lives
+        return True
+    return True

@@ -61,6 +61,30 @@ class Reopen:
 
 
 @dataclass(frozen=True, slots=True)
+class Launch:
+    """Start a new master beside us and fill in its pid, or answer SuccessorExited."""
+
+    child: Child
+
+
+@dataclass(frozen=True, slots=True)
+class HandOver:
+    """The new master serves: name it to the service manager, let it have files and PID file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Announce:
+    """Tell the old master that we are ready."""
+
+
+@dataclass(frozen=True, slots=True)
+class Urge:
+    """Send a signal to the old master, which drains."""
+
+    signal: signal.Signals
+
+
+@dataclass(frozen=True, slots=True)
 class Log:
     """Write to the error log.  level: one of the logging module."""
 
@@ -74,14 +98,29 @@ class Notice(Enum):
     READY = "ready"
     RELOADING = "reloading"
     STOPPING = "stopping"
+    STATUS = "status"  # nothing new but the text
+    ALIVE = "alive"  # the watchdog need not bark
+    BUSY = "busy"  # the end takes longer
 
 
 @dataclass(frozen=True, slots=True)
 class Notify:
-    """Tell the service manager."""
+    """Tell the service manager.  status: one line for people, "" leaves the one that it has."""
 
     notice: Notice
-    status: str
+    status: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Tell whoever asked for a reload before this generation was loaded how it went.
+
+    code: 0, or the exit code that says whose turn it is.
+    """
+
+    generation: int
+    code: int
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,4 +131,23 @@ class Exit:
     reason: str
 
 
-Action = Fork | Kill | Load | Adopt | Release | Close | Sweep | Reopen | Log | Notify | Exit
+ForRelatives = Launch | HandOver | Announce | Urge
+
+Action = (
+    Fork
+    | Kill
+    | Load
+    | Adopt
+    | Release
+    | Close
+    | Sweep
+    | Reopen
+    | Launch
+    | HandOver
+    | Announce
+    | Urge
+    | Log
+    | Notify
+    | Verdict
+    | Exit
+)

@@ -66,6 +66,7 @@ class Child:
     """One child.  All times are CLOCK_MONOTONIC seconds; `pid` is 0 until it is forked.
 
     deadline: when its state has lasted too long; NEVER where it may last.
+    worn: whether a new one is to take its place although it does its work (M19).
     """
 
     role: Role
@@ -78,6 +79,7 @@ class Child:
     pid: int = 0
     ready_at: float | None = None
     verdict: str = ""
+    worn: bool = False
 
     def __str__(self) -> str:
         return f"{title(self.role, self.name, self.number)} (pid {self.pid})"
@@ -92,13 +94,21 @@ class Child:
         """Whether it was asked to go: its end is no news, and its crew does without it."""
         return self.state in _LEAVING
 
+    def has_beaten(self, due: float) -> None:
+        """Take note of a sign of life: the next one is due then.  Of spawners none is expected."""
+        if self.role is Role.WORKER and self.is_running and due > self.deadline:
+            self.state = State.READY
+            self.deadline = due
+
     def describe_end(self, code: int) -> str:
         """Say how the child ended; `code` is that of os.waitstatus_to_exitcode."""
         return f"{self} {self.verdict or _describe_exit(code)}"
 
 
 def title(role: Role, name: str, number: int) -> str:
-    """Return what a child calls itself: "worker 3", "spawner [default]"."""
+    """Return what a child calls itself: "worker 3", "spawner [default]"; a master, what it is."""
+    if role is Role.MASTER:
+        return "new master"
     return f"{role.value} {number}" if role is Role.WORKER else f"{role.value} [{name}]"
 
 

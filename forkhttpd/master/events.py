@@ -7,7 +7,9 @@ import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from forkhttpd.errors import ExitCode
 from forkhttpd.master.roster import Plan
+from forkhttpd.master.scaling import Reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +60,55 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class NotLoaded:
-    """There is no next generation: the bad answer to Load."""
+    """There is no next generation: the bad answer to Load.  code: what exit code that would be."""
 
     reason: str
+    code: int = ExitCode.CONFIG
 
 
 @dataclass(frozen=True, slots=True)
 class Swept:
     """No adopted process is left: the answer to Sweep."""
+
+
+@dataclass(frozen=True, slots=True)
+class Worn:
+    """A worker has answered as many requests as it should."""
+
+    slot: int
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """The workers were looked at, as the policy asks for with `look_at`; readings by slot."""
+
+    readings: Mapping[int, Reading]
+
+
+@dataclass(frozen=True, slots=True)
+class SuccessorReady:
+    """The new master that we have started could serve at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class SuccessorExited:
+    """The new master is gone, or could not be started: the bad answer to Launch.
+
+    code, report: as of Exited.
+    """
+
+    code: int
+    report: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Relieved:
+    """The old master has stepped down, after our Announce, or is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class PredecessorExited:
+    """The old master is gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,4 +118,20 @@ class Tick:
     beats: Mapping[int, float]
 
 
-Event = Begin | Signalled | Ready | Exited | NotForked | Loaded | NotLoaded | Swept | Tick
+Event = (
+    Begin
+    | Signalled
+    | Ready
+    | Exited
+    | NotForked
+    | Loaded
+    | NotLoaded
+    | Swept
+    | Worn
+    | Looked
+    | SuccessorReady
+    | SuccessorExited
+    | Relieved
+    | PredecessorExited
+    | Tick
+)

@@ -7,18 +7,21 @@ that is respawned an hour later gets the same listeners, logs and doors as its s
 import contextlib
 import os
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from forkhttpd import channel, log
-from forkhttpd.config import Address, Config
+from forkhttpd.config import Address, Config, WorkerRange
 from forkhttpd.inheritance import Door, Inheritance, Role
 from forkhttpd.master.child import Child
 from forkhttpd.master.listener import Activation, Listener, open_listener
 from forkhttpd.master.roster import Plan
+from forkhttpd.master.scaling import Bounds
 from forkhttpd.scoreboard import Scoreboard, Slot
 
 _STREAMS = {"stdout": 1, "stderr": 2}
+
+_RESTART_KEYS = ("pid_file",)
 
 
 class Generation:
@@ -49,16 +52,18 @@ class Generation:
     def plan(self) -> Plan:
         """Return what the policy has to know."""
         timeouts = self.config.timeouts
-        workers = self.config.workers
+        bounds = _bounds(self.config.workers)
         grace = max((pool.kill_grace for pool in self.config.pool.values()), default=0.0)
         return Plan(
             generation=self.number,
-            workers=len(os.sched_getaffinity(0)) if workers == "auto" else workers,
+            workers=bounds.least,
             pools=tuple(self.config.pool),
             start=timeouts.start,
             graceful=timeouts.graceful,
             heartbeat=timeouts.heartbeat,
             spawner_grace=grace + 2.0,
+            bounds=bounds if bounds.least < bounds.most else None,
+            memory=self.config.worker_memory,
         )
 
     def sockets(self) -> tuple[socket.socket, ...]:
@@ -99,6 +104,11 @@ class Generation:
             error_log=error_log,
         )
 
+    def keys_for_restart(self, before: "Generation") -> list[str]:
+        """Return the keys that were changed, but that a running master cannot change."""
+        was, is_ = before.config, self.config
+        return [key for key in _RESTART_KEYS if getattr(was, key) != getattr(is_, key)]
+
     def fds(self) -> list[int]:
         """Return every descriptor that belongs to it."""
         doors = [end for door in self.doors.values() for end in (door.inside, door.outside)]
@@ -133,14 +143,14 @@ class Generation:
 
 
 def open_generation(
-    number: int, config: Config, *, running: Sequence[Generation], activation: Activation
+    number: int, config: Config, *, kept: Mapping[Address, Listener], activation: Activation
 ) -> Generation:
     """Open everything that `config` asks for; what fails half-way closes what it has opened.
 
-    An address that one of `running` listens on keeps the very socket.  Raises StartupError.
+    An address of `kept` goes on with the very socket.  Raises StartupError.
     """
     with contextlib.ExitStack() as undo:
-        listeners = _open_listeners(config, running, activation, undo)
+        listeners = _open_listeners(config, kept, activation, undo)
         access_log = _open_log(config.log.access, undo)
         error_log = _open_log(config.log.error, undo)
         doors = {name: _open_door(undo) for name in config.pool}
@@ -155,13 +165,19 @@ def open_generation(
     )
 
 
+def _bounds(workers: int | str | WorkerRange) -> Bounds:
+    if isinstance(workers, WorkerRange):
+        return Bounds(workers.min, workers.max, workers.shrink)
+    count = workers if isinstance(workers, int) else len(os.sched_getaffinity(0))
+    return Bounds(count, count, 0.0)
+
+
 def _open_listeners(
     config: Config,
-    running: Sequence[Generation],
+    kept: Mapping[Address, Listener],
     activation: Activation,
     undo: contextlib.ExitStack,
 ) -> dict[Address, Listener]:
-    kept = {address: one for other in running for address, one in other.listeners.items()}
     listeners: dict[Address, Listener] = {}
     for listen in config.listen:
         if listen.address in kept:

@@ -1,18 +1,31 @@
 """The generations that are open: the one that serves, the ones that drain, the one to come."""
 
-from forkhttpd.config import Config
+import socket
+from collections.abc import Mapping
+
+from forkhttpd.config import Address, Config
 from forkhttpd.errors import StartupError
 from forkhttpd.master.generation import Generation, open_generation
-from forkhttpd.master.listener import Activation
+from forkhttpd.master.handover import listener_name, names_of
+from forkhttpd.master.listener import Activation, Listener, inherit_listener
+from forkhttpd.master.systemd import Named
 
 
 class Generations:
-    """Owns every open generation, and the sockets that systemd gave to us all."""
+    """Owns every open generation, and the sockets that were given to us all.
 
-    __slots__ = ("_activation", "_open")
+    activation: those of the service manager; inherited: those that an earlier master has bound, by
+    name.  They pass into the generations that use them.
+    """
 
-    def __init__(self, activation: Activation) -> None:
+    __slots__ = ("_activation", "_inherited", "_open")
+
+    def __init__(
+        self, activation: Activation, inherited: Mapping[str, socket.socket] | None = None
+    ) -> None:
         self._activation = activation
+        given = {name: inherit_listener(one) for name, one in (inherited or {}).items()}
+        self._inherited = {name: one for name, one in given.items() if one is not None}
         self._open: dict[int, Generation] = {}
 
     def __getitem__(self, number: int) -> Generation:
@@ -23,10 +36,21 @@ class Generations:
 
         Raises StartupError, and then nothing has changed.
         """
-        running = list(self._open.values())
-        generation = open_generation(number, config, running=running, activation=self._activation)
+        kept = self._kept(config)
+        generation = open_generation(number, config, kept=kept, activation=self._activation)
         self._open[number] = generation
         return generation
+
+    def _kept(self, config: Config) -> dict[Address, Listener]:
+        names = {listen.address: listener_name(listen.address) for listen in config.listen}
+        kept = {
+            address: self._inherited[name]
+            for address, name in names.items()
+            if name in self._inherited
+        }
+        for running in self._open.values():
+            kept.update(running.listeners)
+        return kept
 
     def release(self, number: int) -> None:
         """Close the listeners of a generation that no other one listens on."""
@@ -42,9 +66,11 @@ class Generations:
         """Close everything."""
         for number in list(self._open):
             self.close(number)
+        for listener in self._inherited.values():
+            listener.close()
         for given in self._activation.values():
-            for listener in given:
-                listener.close()
+            for one in given:
+                one.close()
 
     def reopen_logs(self) -> list[str]:
         """Reopen every log file; return what went wrong."""
@@ -58,5 +84,44 @@ class Generations:
 
     def fds(self) -> list[int]:
         """Return every descriptor that belongs to any of them."""
-        given = [one.fileno() for sockets in self._activation.values() for one in sockets]
-        return given + [fd for generation in self._open.values() for fd in generation.fds()]
+        given = [fd for _, fd in names_of(self._activation)]
+        inherited = [one.fileno() for each in self._inherited.values() for one in each.sockets]
+        return given + inherited + [fd for one in self._open.values() for fd in one.fds()]
+
+    # From one master to the next.
+
+    def settle(self) -> list[str]:
+        """Make what we have inherited our own, now that no other master serves with it.
+
+        What no generation listens on is closed; its names are returned.
+        """
+        used = {id(one) for each in self._open.values() for one in each.listeners.values()}
+        unused = []
+        for name, listener in self._inherited.items():
+            listener.own_file()
+            if id(listener) not in used:
+                listener.close()
+                unused.append(name)
+        self._inherited = {}
+        return unused
+
+    def to_hand_on(self, number: int) -> list[Named]:
+        """Return the listeners that a new master needs, and the names that it knows them by."""
+        ours = [
+            (listener_name(address), one.fileno())
+            for address, listener in self._open[number].listeners.items()
+            if address.kind != "systemd"
+            for one in listener.sockets
+        ]
+        return names_of(self._activation) + ours
+
+    def leave_files(self) -> None:
+        """Let the files of our unix sockets stay: another master serves with them."""
+        for generation in self._open.values():
+            for listener in generation.listeners.values():
+                listener.leave_file()
+
+    def unused_activation(self, number: int) -> list[str]:
+        """Return the names of the service manager's sockets that nobody listens on."""
+        listeners = self._open[number].listeners
+        return [name for name in self._activation if Address("systemd", name) not in listeners]

@@ -1,4 +1,8 @@
-"""Listening sockets: bind, or take over from systemd; close, and unlink what was ours.
+"""Listening sockets: bind, or take over; close, and unlink what was ours.
+
+Taken over from the service manager (socket activation), from an old master (upgrade), or from the
+last one by way of the service manager's descriptor store (restart).  A unix socket's file belongs
+to one of them at a time: whoever would leave a socket without a name by closing it.
 
 An accepted TCP connection inherits TCP_NODELAY from its listener on Linux, which saves every worker
 a system call per connection.  Listeners outlive generations: a reload that keeps an address keeps
@@ -26,13 +30,12 @@ Activation = Mapping[str, Sequence[socket.socket]]
 class Listener:
     """A listening address.  sockets: one, or as many as systemd has under the name."""
 
-    __slots__ = ("_inode", "_path", "address", "sockets")
+    __slots__ = ("_inode", "_path", "sockets")
 
-    def __init__(self, address: Address, sockets: tuple[socket.socket, ...], *, path: str) -> None:
-        self.address = address
+    def __init__(self, sockets: tuple[socket.socket, ...]) -> None:
         self.sockets = sockets
-        self._path = path  # the socket file that we made, "" if we made none
-        self._inode = _inode(path) if path else None
+        self._path = ""  # of the file that is ours to unlink
+        self._inode: tuple[int, int] | None = None
 
     def urls(self) -> list[str]:
         """Return what to open in a browser, with the port that the kernel chose for port 0."""
@@ -43,8 +46,17 @@ class Listener:
         for listener in self.sockets:
             listener.listen(backlog)
 
+    def own_file(self) -> None:
+        """Let the file of a unix socket go when this listener does."""
+        self._path = _path(self.sockets[0])
+        self._inode = _inode(self._path) if self._path else None
+
+    def leave_file(self) -> None:
+        """Let the file stay: somebody else has the socket, too."""
+        self._path = ""
+
     def close(self) -> None:
-        """Close our descriptors and unlink the socket file if it is still the one we made."""
+        """Close our descriptors and unlink the file if it is ours, and still the same."""
         if self._path and _inode(self._path) == self._inode:
             with contextlib.suppress(OSError):
                 os.unlink(self._path)
@@ -64,8 +76,21 @@ def open_listener(listen: Listen, activation: Activation) -> Listener:
             f"cannot listen on {address}: {_explain(address, error)}",
             exit_code=ExitCode.UNAVAILABLE,
         ) from error
-    has_file = address.kind == "unix" and not address.host.startswith("@")
-    return Listener(address, (listener,), path=address.host if has_file else "")
+    ours = Listener((listener,))
+    ours.own_file()
+    return ours
+
+
+def inherit_listener(listener: socket.socket) -> Listener | None:
+    """Go on with a socket that an earlier master has bound; None, and closed, if it is of no use.
+
+    A unix socket whose file is gone (a cleared RuntimeDirectory=) can be reached by nobody.
+    """
+    path = _path(listener)
+    if path and _inode(path) is None:
+        listener.close()
+        return None
+    return Listener((listener,))
 
 
 def _take_over(address: Address, activation: Activation) -> Listener:
@@ -80,7 +105,7 @@ def _take_over(address: Address, activation: Activation) -> Listener:
     copies = tuple(listener.dup() for listener in activation[address.host])
     for copy in copies:
         copy.setblocking(False)
-    return Listener(address, copies, path="")
+    return Listener(copies)
 
 
 def _bind(address: Address, backlog: int) -> socket.socket:
@@ -163,6 +188,12 @@ def _describe_process(pid: int | None) -> str:
     if pid == os.getpid():
         return " by this server itself, under another address: restart instead of reloading"
     return f" by pid {pid} ({psutil.Process(pid).name()})"
+
+
+def _path(listener: socket.socket) -> str:
+    """Return the file that a unix socket is bound to; "" for all others."""
+    name = listener.getsockname()
+    return name if listener.family == socket.AF_UNIX and isinstance(name, str) else ""
 
 
 def _inode(path: str) -> tuple[int, int] | None:

@@ -6,8 +6,7 @@ It serves nobody, never waits for anything else than its poll, and decides nothi
 the policy's, how to do it is here.
 
 Signals stay blocked and are read from a descriptor; SIGCHLD is one of them, so the end of a child
-and the end of an adopted stranger arrive in the same way.  A child that becomes READY rings the
-bell.
+and that of an adopted stranger arrive in the same way.  A child that becomes READY rings the bell.
 """
 
 import contextlib
@@ -23,19 +22,21 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from setproctitle import setproctitle
-
 from forkhttpd import channel, log, signals
 from forkhttpd.config import Config
 from forkhttpd.errors import ExitCode, StartupError, describe
-from forkhttpd.inheritance import REOPEN, Inheritance, Program, Role
-from forkhttpd.master import actions, birth, daemon, events, orphans, pidfile
+from forkhttpd.inheritance import REOPEN, SERVE, Inheritance, Program, Role
+from forkhttpd.master import actions, birth, events, orphans
 from forkhttpd.master.child import Child, State
+from forkhttpd.master.control import Control
+from forkhttpd.master.estate import Estate
+from forkhttpd.master.gauges import look
 from forkhttpd.master.generation import Generation
-from forkhttpd.master.generations import Generations
 from forkhttpd.master.policy import Policy
-from forkhttpd.master.systemd import Notifier, take_sockets
-from forkhttpd.scoreboard import Cell, Scoreboard, SlotState
+from forkhttpd.master.relatives import Relatives
+from forkhttpd.master.status import History, status
+from forkhttpd.master.store import Store
+from forkhttpd.scoreboard import Cell, SlotState
 
 _SIGNALS = (
     signal.SIGHUP,
@@ -43,68 +44,15 @@ _SIGNALS = (
     signal.SIGINT,
     signal.SIGQUIT,
     signal.SIGUSR1,
+    signal.SIGUSR2,
     signal.SIGTTIN,
     signal.SIGTTOU,
     signal.SIGWINCH,
     signal.SIGCHLD,
 )
 _LONGEST_POLL = 3600.0  # seconds; poll(2) takes an int of milliseconds
-_RESTART_KEYS = ("pid_file",)  # what a running master cannot change
 
 Programs = Mapping[Role, Program]
-
-
-def run(
-    config: Config,
-    *,
-    load: Callable[[], Config],
-    programs: Programs,
-    daemonize: bool,
-    path: Path | None = None,
-) -> int:
-    """Serve until told to stop and return the exit code.
-
-    `load` reads the configuration again for a reload and raises StartupError when it is wrong;
-    `path` is its file, for the process title.  With `daemonize` the launching process leaves
-    inside, with the daemon's verdict, and only the daemon returns.
-    Raises StartupError when there is nothing to start: an address or the PID file is taken, a log
-    cannot be opened.
-    """
-    daemon.fill_standard_streams()
-    with contextlib.ExitStack() as estate:
-        notifier = Notifier(os.environ)
-        estate.callback(notifier.close)
-        generations = Generations(take_sockets(os.environ))
-        estate.callback(generations.close_all)
-        # Binding and locking come first: what fails now is told to the person who is looking.
-        lock = _claim(config.pid_file, estate)
-        generations.open(1, config)
-        readiness = daemon.Readiness(-1)
-        if daemonize:
-            held = [notifier.fileno(), lock.fileno() if lock else -1]
-            readiness = daemon.detach([*generations.fds(), *(fd for fd in held if fd >= 0)])
-            generations.reopen_logs()  # "stdout" and "stderr" are others now
-        if lock is not None:
-            lock.write()
-        setproctitle(f"forkhttpd: master [{path}]" if path else "forkhttpd: master")
-        master = Master(
-            Policy(generations[1].plan(), daemonized=daemonize),
-            generations,
-            load=load,
-            programs=programs,
-            notifier=notifier,
-            readiness=readiness,
-        )
-        estate.callback(master.close)
-        return master.serve()
-
-
-def _claim(path: Path | None, estate: contextlib.ExitStack) -> pidfile.PidFile | None:
-    if path is None:
-        return None
-    lock = pidfile.claim(path)
-    estate.callback(lock.remove)
-    return lock
 
 
 class Master:
@@ -112,9 +60,11 @@ class Master:
 
     __slots__ = (
         "_bell",
+        "_control",
         "_controls",
         "_exit",
         "_generations",
+        "_history",
         "_lifeline",
         "_load",
         "_logger",
@@ -123,44 +73,49 @@ class Master:
         "_poll",
         "_programs",
         "_readiness",
+        "_relatives",
         "_scoreboard",
         "_serving",
         "_signals",
+        "_store",
         "_sweeping",
     )
 
     def __init__(
         self,
         policy: Policy,
-        generations: Generations,
+        estate: Estate,
         *,
         load: Callable[[], Config],
         programs: Programs,
-        notifier: Notifier,
-        readiness: daemon.Readiness,
     ) -> None:
         self._policy = policy
-        self._generations = generations
+        self._generations = estate.generations
         self._load = load
         self._programs = programs
-        self._notifier = notifier
-        self._readiness = readiness
+        self._notifier = estate.notifier
+        self._readiness = estate.readiness
+        self._scoreboard = estate.scoreboard
         self._serving: Generation | None = None
         self._exit: actions.Exit | None = None
         self._sweeping = False
         self._controls: dict[int, socket.socket] = {}  # by slot
-        self._logger = _open_logger(generations[1])
-        self._scoreboard = Scoreboard.create()
+        self._logger = _open_logger(estate.generations[1])
         self._lifeline = os.pipe()
         self._bell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        signal.signal(signal.SIGUSR2, signal.SIG_IGN)  # its default would end us
         self._signals = signals.receive(_SIGNALS)
         self._poll = select.poll()
         for fd in (self._signals, self._bell):
             self._poll.register(fd, select.POLLIN)
+        self._relatives = Relatives(estate, self._poll)
+        self._store = Store(estate.notifier)
+        self._control = Control(self._poll)
+        self._history = History()
 
     def close(self) -> None:
         """Let go of everything.  Children that are left see the lifeline hang up, and drain."""
+        self._relatives.close()
+        self._control.close()
         for control in self._controls.values():
             control.close()
         channel.close_all([*self._lifeline, self._bell, self._signals])
@@ -183,9 +138,14 @@ class Master:
     def _run(self) -> actions.Exit:
         self._happens(events.Begin())
         while self._exit is None:
-            self._poll.poll(self._timeout())
+            ready = {fd for fd, _ in self._poll.poll(self._timeout())}
             self._answer_bell()
             self._read_signals()
+            self._answer_clients()
+            self._happens(*self._relatives.hear(ready))
+            if self._exit is None and time.monotonic() >= self._policy.look_at:
+                children = self._policy.children.values()
+                self._happens(events.Looked(look(children, self._scoreboard, self._serving)))
             if self._exit is None and time.monotonic() >= self._policy.deadline():
                 self._happens(events.Tick(self._beats()))
         return self._exit
@@ -194,7 +154,9 @@ class Master:
 
     def _timeout(self) -> int:
         """Return the milliseconds to the next deadline, rounded up."""
-        left = min(self._policy.deadline() - time.monotonic(), _LONGEST_POLL)
+        policy, behind = self._policy, log.catch_up(time.monotonic())
+        due = min(policy.deadline(), policy.look_at, self._control.deadline(), behind)
+        left = min(due - time.monotonic(), _LONGEST_POLL)
         return math.ceil(max(left, 0.0) * 1000)
 
     def _answer_bell(self) -> None:
@@ -204,6 +166,10 @@ class Master:
         for child in starting:
             if self._scoreboard.slot(child.slot).get(Cell.STATE) == SlotState.READY:
                 self._happens(events.Ready(child.slot))
+        running = [one for one in self._policy.children.values() if one.is_running]
+        for child in running:
+            if not child.worn and self._scoreboard.slot(child.slot).get(Cell.WORN):
+                self._happens(events.Worn(child.slot))
 
     def _read_signals(self) -> None:
         for number in signals.read(self._signals):
@@ -211,6 +177,18 @@ class Master:
                 self._reap()
             else:
                 self._happens(events.Signalled(number))
+
+    def _answer_clients(self) -> None:
+        for client, request in self._control.requests():
+            match request:
+                case "status":
+                    answer = status(self._policy, self._scoreboard, self._history)
+                    self._control.reply(client, answer)
+                case "reload":
+                    self._control.wait(client, beyond=self._policy.newest)
+                    self._happens(events.Signalled(signal.SIGHUP))
+                case _:
+                    self._control.reply(client, {"error": f"unknown request: {request}"})
 
     def _reap(self) -> None:
         """Take in everyone who died: ours, and strangers that nobody else would (M13)."""
@@ -223,9 +201,11 @@ class Master:
     def _has_died(self, pid: int, status: int) -> None:
         child = next((one for one in self._policy.children.values() if one.pid == pid), None)
         if child is None:
+            self._happens(*self._relatives.bury(pid, status))
             return
         with self._controls.pop(child.slot) as control:
             report = birth.last_words(control)
+        self._history.bury(child, self._scoreboard.slot(child.slot))
         self._happens(events.Exited(child.slot, os.waitstatus_to_exitcode(status), report))
 
     def _beats(self) -> dict[int, float]:
@@ -251,6 +231,9 @@ class Master:
                 return self._load_generation(action.generation)
             case actions.Sweep():
                 return self._sweep()
+            case actions.Launch() | actions.HandOver() | actions.Announce() | actions.Urge():
+                serving = self._serving.number if self._serving else 0
+                return self._relatives.perform(action, serving=serving)
             case actions.Kill():
                 self._kill(action.child, action.signal)
             case actions.Adopt():
@@ -265,6 +248,9 @@ class Master:
                 self._logger.log(action.level, "%s", action.text)
             case actions.Notify():
                 self._notifier.tell(action.notice, action.status)
+            case actions.Verdict():
+                self._history.judge(action)
+                self._control.settle(action)
             case actions.Exit():
                 self._exit = action
         return ()
@@ -281,6 +267,8 @@ class Master:
             except OSError as error:
                 self._controls.pop(child.slot).close()
                 return (events.NotForked(child.slot, describe(error)),)
+        if self._serving is not None and child.generation == self._serving.number:
+            self._let_serve(child)
         return ()
 
     def _bequeath(self, child: Child, control: socket.socket) -> Inheritance:
@@ -302,34 +290,46 @@ class Master:
 
     def _sweep(self) -> Iterable[events.Event]:
         known = {child.pid for child in self._policy.children.values()}
-        self._sweeping = orphans.kill_all(known) > 0
+        self._sweeping = orphans.kill_all(known | self._relatives.pids()) > 0
         return () if self._sweeping else (events.Swept(),)
 
     def _load_generation(self, number: int) -> Iterable[events.Event]:
         try:
             generation = self._generations.open(number, self._load())
         except StartupError as error:
-            return (events.NotLoaded("; ".join(str(error).splitlines())),)
+            return (events.NotLoaded("; ".join(str(error).splitlines()), error.exit_code),)
         except Exception as error:  # whatever a file can make of us, the old generation serves on
             self._logger.critical("reload: a bug", exc_info=error)
-            return (events.NotLoaded(f"{type(error).__name__}: {error}"),)
+            return (events.NotLoaded(f"{type(error).__name__}: {error}", ExitCode.SOFTWARE),)
         return (events.Loaded(generation.plan()),)
 
     def _adopt(self, generation: Generation) -> None:
         before, self._serving = self._serving, generation
+        for child in self._policy.children.values():
+            if child.generation == generation.number:
+                self._let_serve(child)
         self._logger = _open_logger(generation)
         for address, listener in generation.listeners.items():
             if before is None or address not in before.listeners:
                 for url in listener.urls():
                     self._logger.info("listening on %s", url)
-        if before is not None:
-            self._warn_of_restart(before.config, generation.config)
+        if before is not None and (keys := generation.keys_for_restart(before)):
+            self._logger.warning("needs restart: %s", ", ".join(keys))
+        for problem in self._store.keep(self._generations, generation.number):
+            self._logger.warning("%s", problem)
+        self._publish_control(generation.config.control_path)
         self._readiness.report(ExitCode.STOPPED)
 
-    def _warn_of_restart(self, before: Config, after: Config) -> None:
-        changed = [key for key in _RESTART_KEYS if getattr(before, key) != getattr(after, key)]
-        if changed:
-            self._logger.warning("needs restart: %s", ", ".join(changed))
+    def _let_serve(self, child: Child) -> None:
+        if child.role is Role.WORKER:
+            with contextlib.suppress(OSError):  # it has just died, and its successor will be told
+                channel.send(self._controls[child.slot], SERVE)
+
+    def _publish_control(self, path: Path | None) -> None:
+        try:
+            self._control.publish(path)
+        except OSError as error:
+            self._logger.error("no control socket %s: %s", path, describe(error))
 
     def _reopen(self) -> None:
         for problem in self._generations.reopen_logs():

@@ -22,8 +22,17 @@ def adopt() -> None:
 
     Raises OSError.
     """
+    _set_subreaper(1)
+
+
+def decline() -> None:
+    """Leave new orphans to whoever would have them without us.  Raises OSError."""
+    _set_subreaper(0)
+
+
+def _set_subreaper(value: int) -> None:
     zero = ctypes.c_ulong(0)
-    if _libc.prctl(_PR_SET_CHILD_SUBREAPER, ctypes.c_ulong(1), zero, zero, zero) != 0:
+    if _libc.prctl(_PR_SET_CHILD_SUBREAPER, ctypes.c_ulong(value), zero, zero, zero) != 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
 

@@ -4,6 +4,10 @@ The lock is flock(2): it belongs to the open file, so it survives daemonizing (f
 do not) and ends with the last process that has the file open, however that one ended.  What an
 unlocked file says, pid 1, garbage, nothing, does not matter (M9).  The pid in it is for people
 and scripts.
+
+In an upgrade the new master inherits the open file and with it the lock, which is nobody else's
+for an instant.  From then on the text says whose the file is: who leaves unlinks it only if it
+names the one who leaves.
 """
 
 import contextlib
@@ -24,11 +28,12 @@ _LONGEST = 32  # bytes of a PID file that can be ours
 class PidFile:
     """A PID file that we hold.  The descriptor must never reach a child: it is the lock."""
 
-    __slots__ = ("_fd", "_path")
+    __slots__ = ("_fd", "_is_unwritten", "_path")
 
-    def __init__(self, path: Path, fd: int) -> None:
+    def __init__(self, path: Path, fd: int, *, is_unwritten: bool) -> None:
         self._path = path
         self._fd = fd
+        self._is_unwritten = is_unwritten  # and what it says was not said by a master that lives
 
     def fileno(self) -> int:
         """Return the descriptor that is the lock."""
@@ -41,13 +46,23 @@ class PidFile:
             os.ftruncate(self._fd, len(text))
         except OSError as error:
             raise _failure(self._path, error) from error
+        self._is_unwritten = False
 
     def remove(self) -> None:
         """Give it up: unlink the file if it is still ours, then let go of the lock."""
         with contextlib.suppress(OSError):
-            if _is_same(self._path, self._fd):
+            ours = self._is_unwritten or _read_pid(self._fd) == os.getpid()
+            if ours and _is_same(self._path, self._fd):
                 os.unlink(self._path)
         os.close(self._fd)
+
+
+def inherit(path: Path | None, fd: int) -> PidFile | None:
+    """Share the lock of an old master; None, and `fd` closed, where our file is another one."""
+    if path is not None and _is_same(path, fd):
+        return PidFile(path, fd, is_unwritten=False)
+    os.close(fd)
+    return None
 
 
 def claim(path: Path) -> PidFile:
@@ -61,7 +76,7 @@ def claim(path: Path) -> PidFile:
             os.close(fd)
             raise StartupError(_refusal(path), exit_code=ExitCode.UNAVAILABLE)
         if _is_same(path, fd):
-            return PidFile(path, fd)
+            return PidFile(path, fd, is_unwritten=True)
         os.close(fd)  # its last holder unlinked it between our open and our lock
 
 

@@ -6,8 +6,8 @@ missing, drains who is too many, swaps generations, goes on with a reload that w
 So there is one place that forks and one that sends TERM, whatever the reason.
 
 The rules:
-* One transition at a time.  A HUP during a transition is kept, and the last one wins; TERM, INT
-  and QUIT go before everything.
+* One transition at a time, reload or upgrade.  A HUP or USR2 during one is kept, and the last one
+  wins; TERM, INT and QUIT go before everything.
 * A reload replaces nothing until every worker and every spawner of the next generation is READY.
   Whatever goes wrong before that puts the next generation away, and the serving one has not
   noticed (M8).
@@ -18,42 +18,43 @@ The rules:
 """
 
 import signal
-from collections.abc import Callable
-from enum import Enum
+from collections.abc import Callable, Mapping
 from logging import DEBUG, ERROR, INFO, WARNING
 
 from forkhttpd.errors import ExitCode
 from forkhttpd.inheritance import Role
 from forkhttpd.master import actions, events
-from forkhttpd.master.child import NEVER, OVERDUE, STOP_NOW, Child, State, Step
+from forkhttpd.master.actions import Notice
+from forkhttpd.master.child import NEVER, STOP_NOW, Child, State, Step
+from forkhttpd.master.family import Family
+from forkhttpd.master.herald import Herald, describe, is_well
+from forkhttpd.master.phase import LEAVING, Phase
 from forkhttpd.master.roster import EARLY, Crew, Plan, Roster, Stage
-from forkhttpd.scoreboard import SLOTS
+from forkhttpd.master.scaling import Reading
+from forkhttpd.master.succession import Situation, Succession
 
 MAX_DRAINING = 4  # generations that drain at once
-STALL = 1.0  # seconds after a deadline: so late comes only a master that did not run
 
 # A child that ends so has found out that it cannot run; it would find out again.
 _FINAL = frozenset({ExitCode.UNAVAILABLE, ExitCode.OSERR, ExitCode.CONFIG})
 
 
-class Phase(Enum):
-    """Where the master is."""
-
-    STARTING = "starting"  # no generation has been ready yet
-    SERVING = "serving"
-    LOADING = "loading"  # the shell opens the next generation
-    SWAPPING = "swapping"  # the next generation starts beside the serving one
-    STOPPING = "stopping"
-
-
 class Policy:
-    """The master's mind.  `children` (by slot) and `rosters` (by generation) are for reading."""
+    """The master's mind.  `children` (by slot) and `rosters` (by generation) are for reading.
 
-    def __init__(self, plan: Plan, *, daemonized: bool) -> None:
+    newest: the number of the last generation that was asked for;
+    look_at: when the shell is to look at the workers: Looked; NEVER if nobody asks.
+    """
+
+    def __init__(self, plan: Plan, situation: Situation) -> None:
         self.phase = Phase.STARTING
-        self.children: dict[int, Child] = {}
+        self._family = Family(self._do, situation.slots)
+        self.children = self._family.children
+        self._succession = Succession(self._do, self._family, situation)
+        self._herald = Herald(self._do, situation)
         self.rosters: dict[int, Roster] = {plan.generation: Roster(plan)}
-        self._newest = plan.generation
+        self.look_at = NEVER
+        self.newest = plan.generation
         self._reload_wanted = False
         self._sweeping = False
         self._exit = actions.Exit(ExitCode.STOPPED, "")
@@ -63,21 +64,18 @@ class Policy:
             signal.SIGTERM: self._stop_gracefully,
             signal.SIGINT: self._stop_now,
             signal.SIGQUIT: self._stop_now,
-            signal.SIGUSR1: lambda _now: self._do(actions.Reopen()),
-            signal.SIGTTIN: lambda _now: self._resize(lambda workers: workers + 1),
-            signal.SIGTTOU: lambda _now: self._resize(lambda workers: max(workers - 1, 1)),
-            # A terminal sends WINCH whenever its window changes, so only a daemon obeys.
-            signal.SIGWINCH: lambda _now: self._resize(
-                lambda workers: 0 if daemonized else workers
-            ),
+            signal.SIGUSR1: self._reopen,
+            signal.SIGUSR2: self._ask_for_upgrade,
+            signal.SIGTTIN: lambda _now: self._resize(lambda crew: crew.target + 1),
+            signal.SIGTTOU: lambda _now: self._resize(lambda crew: max(crew.target - 1, 1)),
         }
+        if situation.daemonized:  # a terminal sends WINCH whenever its window changes
+            self._orders[signal.SIGWINCH] = lambda _now: self._resize(lambda _crew: 0)
 
     def handle(self, event: events.Event, now: float) -> list[actions.Action]:
         """Return what has to be done about `event`; `now` is CLOCK_MONOTONIC in seconds."""
         match event:
-            case events.Begin():
-                pass
-            case events.Signalled():
+            case events.Signalled() if event.number in self._orders:
                 self._orders[event.number](now)
             case events.Ready():
                 self._is_ready(self.children[event.slot], now)
@@ -89,9 +87,21 @@ class Policy:
             case events.Loaded():
                 self._is_loaded(event.plan)
             case events.NotLoaded():
-                self._refuse(event.reason)
+                self._refuse(event.reason, now, code=event.code)
             case events.Swept():
                 self._sweeping = False
+            case events.SuccessorReady():
+                self._retire()
+            case events.SuccessorExited():
+                self._stay(self._succession.lose(event.code, event.report))
+            case events.Relieved():
+                self._succession.relieve()
+            case events.PredecessorExited():
+                self._succession.lead()
+            case events.Worn():
+                self.children[event.slot].worn = True
+            case events.Looked():
+                self._has_looked(event.readings, now)
             case events.Tick():
                 self._tick(event, now)
         self._settle(now)
@@ -100,46 +110,65 @@ class Policy:
 
     def deadline(self) -> float:
         """Return when the next Tick is due; NEVER if nothing is waited for."""
-        overdue = min((child.deadline for child in self.children.values()), default=NEVER)
-        return min(overdue, *(roster.next_boot() for roster in self.rosters.values()), NEVER)
+        boots = (roster.next_boot() for roster in self.rosters.values())
+        return min(self._family.deadline(), self._herald.deadline, *boots)
 
     # What a signal asks for.
 
     def _ask_for_reload(self, _now: float) -> None:
-        if self.phase is Phase.STOPPING:
+        if self.phase in LEAVING:
             return
         if self.phase is not Phase.SERVING or self._is_crowded():
-            self._log(INFO, "reload: waits until the last one is done")
+            self._log(INFO, "reload: waits until the last change is done")
         self._reload_wanted = True
 
-    def _stop_gracefully(self, _now: float) -> None:
+    def _ask_for_upgrade(self, _now: float) -> None:
+        if self.phase not in LEAVING:
+            self._succession.ask(busy=self.phase is not Phase.SERVING)
+
+    def _reopen(self, _now: float) -> None:
+        self._do(actions.Reopen())
+        self._succession.pass_on(signal.SIGUSR1)
+
+    def _stop_gracefully(self, now: float) -> None:
         if self.phase is not Phase.STOPPING:
             self._log(INFO, "stopping: what is running may finish")
-            self._stop(Stage.DRAINING)
+            self._stop(Stage.DRAINING, now)
+            grace = max((one.plan.graceful for one in self.rosters.values()), default=0.0)
+            self._succession.stop(Step(signal.SIGTERM, State.DRAINING, grace, ""), now)
             for child in self.children.values():
                 if child.state is State.DRAINING:  # for a reload; idle clients need not wait now
                     self._do(actions.Kill(child, signal.SIGTERM))
 
     def _stop_now(self, now: float) -> None:
         self._log(INFO, "stopping now")
-        self._stop(Stage.ENDING)
+        self._stop(Stage.ENDING, now)
+        self._succession.stop(STOP_NOW, now)
         for child in self.children.values():
             if child.state not in (State.STOPPING, State.KILLED, State.DOOMED):
-                self._push(child, STOP_NOW, now)
+                self._family.push(child, STOP_NOW, now)
 
-    def _stop(self, stage: Stage) -> None:
+    def _stop(self, stage: Stage, now: float) -> None:
         if self.phase is not Phase.STOPPING:
-            self._do(actions.Notify(actions.Notice.STOPPING, "stopping"))
-        self.phase = Phase.STOPPING
+            self.phase = Phase.STOPPING
+            self._herald.tell(Notice.STOPPING, self._status(), now)
         self._reload_wanted = False
         for roster in self.rosters.values():
             self._put_away(roster, stage)
 
-    def _resize(self, change: Callable[[int], int]) -> None:
+    def _resize(self, change: Callable[[Crew], int]) -> None:
         for roster in self.rosters.values():
             if roster.stage in (Stage.STARTING, Stage.SERVING):
-                roster.workers.target = change(roster.workers.target)
-                self._log(INFO, f"workers: {roster.workers.target}")
+                self._log(INFO, roster.resize(change(roster.workers)))
+
+    # What a look at the workers shows.
+
+    def _has_looked(self, readings: Mapping[int, Reading], now: float) -> None:
+        self.look_at = NEVER
+        for roster in self._at(Stage.SERVING):
+            self.look_at = now + roster.look_pause
+            for line in roster.look(readings, now):
+                self._log(INFO, line)
 
     # What becomes of a child.
 
@@ -176,19 +205,13 @@ class Policy:
         if child.ready_at is None or now - child.ready_at < EARLY:
             crew.fail(now)
         if self.phase is Phase.STARTING and not crew.ever_ready:
-            self._doubt(crew, reason, code)
+            self._doubt(crew, reason, now, code=code)
         elif roster.stage is Stage.STARTING and self.phase is Phase.SWAPPING:
-            self._refuse(reason)
+            self._refuse(reason, now, code=code if code in _FINAL else ExitCode.SOFTWARE)
         else:
-            self._log(ERROR if code else INFO, reason + self._outlook(roster, crew, now))
+            self._log(ERROR if code else INFO, reason + crew.outlook(roster.wanted(crew), now))
 
-    def _outlook(self, roster: Roster, crew: Crew, now: float) -> str:
-        if not crew.vacancies(roster.wanted(crew)):
-            return ""
-        wait = crew.not_before - now
-        return f", next try in {wait:.0f} s" if wait > 0 else ", respawned"
-
-    def _doubt(self, crew: Crew, reason: str, code: int) -> None:
+    def _doubt(self, crew: Crew, reason: str, now: float, *, code: int) -> None:
         """The first boots of a crew fail: try again, or see that it is of no use."""
         final = code in _FINAL
         if not final and not crew.is_backing_off:
@@ -196,120 +219,103 @@ class Policy:
             return
         times = "" if final else f" ({crew.failures} attempts, none was ever ready)"
         self._exit = actions.Exit(code if final else ExitCode.SOFTWARE, f"{reason}{times}")
-        self._log(ERROR, f"cannot start: {self._exit.reason}")
-        self._stop(Stage.DRAINING)
+        # In an upgrade the old master says it, as an error, once.
+        level = INFO if self._succession.is_subordinate else ERROR
+        self._log(level, f"cannot start: {self._exit.reason}")
+        self._stop(Stage.ENDING, now)
 
     # What becomes of a generation.
 
     def _is_loaded(self, plan: Plan) -> None:
         self.phase = Phase.SWAPPING
-        self.rosters[plan.generation] = Roster(plan)
+        roster = self.rosters[plan.generation] = Roster(plan)
+        for serving in self._at(Stage.SERVING):
+            roster.start_like(serving)
 
-    def _refuse(self, reason: str) -> None:
+    def _refuse(self, reason: str, now: float, *, code: int) -> None:
         """The next generation cannot be: everything stays as it is (M8)."""
         self.phase = Phase.SERVING
-        verdict = f"reload refused, nothing changed: {reason}"
+        self._herald.refusal = verdict = f"reload refused, nothing changed: {reason}"
         self._log(ERROR, verdict)
-        self._do(actions.Notify(actions.Notice.READY, verdict))
-        for roster in self._at(Stage.STARTING):
-            self._put_away(roster, Stage.DRAINING)
+        self._herald.tell(Notice.READY, self._status(), now)
+        self._do(actions.Verdict(self.newest, code, verdict))
+        for roster in self._at(Stage.STARTING):  # it has served nobody: no need to be patient
+            self._put_away(roster, Stage.ENDING)
 
     def _put_away(self, roster: Roster, stage: Stage) -> None:
         if roster.stage in (Stage.STARTING, Stage.SERVING):
             self._do(actions.Release(roster.plan.generation))
         roster.stage = stage
 
+    # What becomes of an upgrade.
+
+    def _upgrade(self, now: float) -> None:
+        self.phase = Phase.UPGRADING
+        starts = [roster.plan.start for roster in self._at(Stage.SERVING)]
+        self._succession.launch(now, start=max(starts))
+
+    def _retire(self) -> None:
+        """The new master is ready: it serves, what is running here may finish."""
+        if self.phase is not Phase.UPGRADING:
+            return
+        self._succession.hand_over(reload=self._reload_wanted)
+        if self._reload_wanted:
+            words = "a new master has taken over, and reads the file"
+            self._do(actions.Verdict(self.newest + 1, ExitCode.STOPPED, words))
+        self.phase, self._reload_wanted, self._herald.is_mute = Phase.RETIRING, False, True
+        for roster in self.rosters.values():
+            self._put_away(roster, Stage.DRAINING)
+
+    def _stay(self, reason: str) -> None:
+        """The new master is no more: everything stays as it is."""
+        if self.phase is Phase.UPGRADING:
+            self.phase = Phase.SERVING
+            self._herald.refusal = f"upgrade refused, nothing changed: {reason}"
+            self._log(ERROR, self._herald.refusal)
+
     # What time brings.
 
     def _tick(self, event: events.Tick, now: float) -> None:
-        self._forgive(now)
-        for slot, beat in event.beats.items():
-            self._has_beaten(self.children[slot], beat)
-        for child in self.children.values():
-            if child.deadline <= now:
-                self._is_overdue(child, now)
-
-    def _forgive(self, now: float) -> None:
-        late = now - self.deadline()
-        if late > STALL:
-            for child in self.children.values():
-                child.deadline += late + STALL
-
-    def _has_beaten(self, child: Child, beat: float) -> None:
-        due = beat + self.rosters[child.generation].plan.heartbeat
-        if child.role is Role.WORKER and child.is_running and due > child.deadline:
-            child.state = State.READY
-            child.deadline = due
-
-    def _is_overdue(self, child: Child, now: float) -> None:
-        step = OVERDUE[child.state]
-        if step.signal is not None:
-            child.verdict = step.verdict
-            self._log(WARNING, f"{child} {step.verdict}: {step.signal.name}")
-        self._push(child, step, now)
+        self._family.forgive(now - self.deadline())
+        self._family.hear(event.beats, self.rosters)
+        self._family.hurry(now)
 
     # What ought to be.
 
     def _settle(self, now: float) -> None:
-        self._swap()
+        self._swap(now)
         for roster in self.rosters.values():
             for crew in roster.crews():
-                self._man(roster, crew, now)
+                self._family.man(roster, crew, now, is_last=self.phase is Phase.STOPPING)
         self._close_the_finished()
-        if self._reload_wanted and self.phase is Phase.SERVING and not self._is_crowded():
-            self._load_next()
-        if self.phase is Phase.STOPPING and not self.children and not self._sweeping:
+        if self.phase is Phase.SERVING and self._succession.may_launch:
+            self._upgrade(now)
+        elif self.phase is Phase.SERVING and self._reload_wanted and not self._is_crowded():
+            self._load_next(now)
+        self._herald.keep_up(self._status(), now, is_well=is_well(self.rosters.values()))
+        is_done = not self.children and not self._sweeping and self._succession.is_alone
+        if self.phase in LEAVING and is_done:
             self._do(self._exit)
 
-    def _swap(self) -> None:
-        """Let the starting generation serve as soon as it is complete."""
+    def _swap(self, now: float) -> None:
+        """Let the starting generation serve as soon as it is complete, and it is our turn."""
         for starting in self._at(Stage.STARTING):
-            if starting.is_complete:
+            if starting.is_complete and self._succession.announce():
                 serving = self._at(Stage.SERVING)
                 self._adopt(starting, "reloaded" if serving else "ready")
                 for roster in serving:
                     self._put_away(roster, Stage.DRAINING)
+                self._herald.is_mute, self._herald.refusal = False, ""
+                self._herald.tell(Notice.READY, self._status(), now)
 
     def _adopt(self, roster: Roster, verb: str) -> None:
         number = roster.plan.generation
-        roster.stage = Stage.SERVING
-        self.phase = Phase.SERVING
+        roster.stage, self.phase = Stage.SERVING, Phase.SERVING
+        self.look_at = 0.0 if roster.look_pause < NEVER else NEVER
         self._do(actions.Adopt(number))
         self._log(INFO, f"{verb}: {roster}")
-        status = f"serving: {roster}, generation {number}"
-        self._do(actions.Notify(actions.Notice.READY, status))
-
-    def _man(self, roster: Roster, crew: Crew, now: float) -> None:
-        """Bring a crew to its number."""
-        wanted = roster.wanted(crew)
-        for child in crew.staff()[wanted:]:
-            self._drain(roster.plan, child, now)
-        if now >= crew.not_before:
-            for _ in range(crew.vacancies(wanted)):
-                self._start(roster, crew, now)
-
-    def _start(self, roster: Roster, crew: Crew, now: float) -> None:
-        slot = next((slot for slot in range(SLOTS) if slot not in self.children), None)
-        if slot is None:
-            crew.not_before = now + 1.0
-            self._log(ERROR, f"no room for another {crew.role.value}: there are {SLOTS} children")
-            return
-        plan = roster.plan
-        number = crew.free_number()
-        child = Child(crew.role, crew.name, number, slot, plan.generation, now + plan.start)
-        self.children[slot] = child
-        crew.members.append(child)
-        self._do(actions.Fork(child))
-
-    def _drain(self, plan: Plan, child: Child, now: float) -> None:
-        """Let a child finish: HUP says that others serve on, TERM that nobody does."""
-        grace = plan.graceful if child.role is Role.WORKER else plan.spawner_grace
-        if child.state is State.STARTING:  # has little to finish, and perhaps it hangs
-            grace = min(grace, max(child.deadline - now, 0.0))
-        if child.state is State.STARTING or child.is_running:
-            served_on = child.role is Role.WORKER and self.phase is not Phase.STOPPING
-            number = signal.SIGHUP if served_on else signal.SIGTERM
-            self._push(child, Step(number, State.DRAINING, grace, ""), now)
+        if verb == "reloaded":
+            self._do(actions.Verdict(number, ExitCode.STOPPED, f"reloaded: {roster}"))
 
     def _close_the_finished(self) -> None:
         finished = self._at(Stage.DRAINING) + self._at(Stage.ENDING)
@@ -317,12 +323,12 @@ class Policy:
             del self.rosters[number]
             self._do(actions.Close(number))
 
-    def _load_next(self) -> None:
+    def _load_next(self, now: float) -> None:
         self._reload_wanted = False
         self.phase = Phase.LOADING
-        self._newest += 1
-        self._do(actions.Notify(actions.Notice.RELOADING, "reloading"))
-        self._do(actions.Load(self._newest))
+        self.newest += 1
+        self._herald.tell(Notice.RELOADING, self._status(), now)
+        self._do(actions.Load(self.newest))
 
     # Small words.
 
@@ -332,11 +338,8 @@ class Policy:
     def _is_crowded(self) -> bool:
         return len(self._at(Stage.DRAINING)) >= MAX_DRAINING
 
-    def _push(self, child: Child, step: Step, now: float) -> None:
-        child.state = step.state
-        child.deadline = now + step.grace
-        if step.signal is not None:
-            self._do(actions.Kill(child, step.signal))
+    def _status(self) -> str:
+        return describe(self.phase, self.rosters.values(), self._herald.refusal)
 
     def _do(self, action: actions.Action) -> None:
         self._actions.append(action)

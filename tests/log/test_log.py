@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import os
 import pty
 import re
@@ -16,7 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forkhttpd.errors import ExitCode, StartupError
-from forkhttpd.log import escape, open_log, reopen, replace, set_up
+from forkhttpd.log import catch_up, escape, open_log, reopen, replace, set_up
+from forkhttpd.outlet import RETRY_PAUSE
 
 STAMP = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d"
 
@@ -143,16 +145,34 @@ def test_M21_a_full_disk_loses_lines_and_raises_nothing() -> None:
         os.close(fd)
 
 
-def test_M21_a_closed_or_full_pipe_loses_lines_and_raises_nothing() -> None:
+def test_M21_a_closed_pipe_loses_lines_and_raises_nothing() -> None:
     read, write = os.pipe()
     logger = set_up(write, level="info", name="worker 1")
-    os.set_blocking(write, False)
-    for _ in range(2000):
-        logger.info("%s", "x" * 100)
     os.close(read)
     logger.info("nobody listens")
     os.close(write)
     logger.info("no descriptor")
+
+
+def test_M21_a_full_pipe_loses_lines_and_says_how_many() -> None:
+    read, write = os.pipe()
+    os.set_blocking(read, False)
+    try:
+        logger = set_up(write, level="info", name="worker 1")
+        for number in range(5000):
+            logger.info("%d %s", number, "x" * 100)
+        assert catch_up(100.0) == 100.0 + RETRY_PAUSE
+        text = b""
+        while catch_up(100.0) < math.inf:
+            text += os.read(read, 1 << 16)
+        text += os.read(read, 1 << 16)
+    finally:
+        os.close(read)
+        os.close(write)
+    *lines, last = text.decode().splitlines()
+    assert all(line.endswith("x" * 100) for line in lines)
+    lost = int(re.findall(r" warning .*: (\d+) lines lost", last)[0])
+    assert len(lines) + lost == 5000
 
 
 def test_no_log_at_all_is_minus_one() -> None:

@@ -12,6 +12,7 @@ from forkhttpd.master import actions, events
 from forkhttpd.master.child import Child
 from forkhttpd.master.policy import Policy
 from forkhttpd.master.roster import Plan
+from forkhttpd.master.succession import Situation
 
 PLAN = Plan(
     generation=1,
@@ -27,10 +28,10 @@ PLAN = Plan(
 class Play:
     """A policy, the time, and everything that it has asked for so far."""
 
-    def __init__(self, plan: Plan = PLAN, *, daemonized: bool = False) -> None:
+    def __init__(self, plan: Plan = PLAN, **situation: Any) -> None:
         self.now = 1000.0
         self.plan = plan
-        self.policy = Policy(plan, daemonized=daemonized)
+        self.policy = Policy(plan, Situation(**situation))
         self.done: list[actions.Action] = []
         self._pid = 100
 
@@ -74,7 +75,7 @@ class Play:
     def tell(self, event: events.Event) -> list[actions.Action]:
         found = self.policy.handle(event, self.now)
         for action in found:
-            if isinstance(action, actions.Fork):
+            if isinstance(action, actions.Fork | actions.Launch):
                 self._pid += 1
                 action.child.pid = self._pid
         self.done += found

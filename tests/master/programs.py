@@ -10,11 +10,12 @@ import signal
 import socket
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import NoReturn
 
 from forkhttpd import channel, signals
 from forkhttpd.errors import ExitCode, StartupError
-from forkhttpd.inheritance import REOPEN, Inheritance, Role
+from forkhttpd.inheritance import REOPEN, SERVE, Inheritance, Role
 from forkhttpd.scoreboard import Cell, SlotState
 
 
@@ -62,6 +63,13 @@ def _slow(inheritance: Inheritance) -> None:
         time.sleep(3600)
 
 
+def _tardy(inheritance: Inheritance) -> None:
+    """Become ready when the file `go` is there."""
+    while not Path(os.environ["SCRATCH"], "go").exists():
+        time.sleep(0.01)
+    _steady(inheritance)
+
+
 def _stuck(inheritance: Inheritance) -> None:
     """Become ready and then hang in a loop, as a bug would."""
     _become_ready(inheritance)
@@ -81,6 +89,12 @@ def _prolific(inheritance: Inheritance) -> None:
     _steady(inheritance)
 
 
+def _curious(inheritance: Inheritance) -> None:
+    """Write down the names of the variables that we have found."""
+    Path(os.environ["SCRATCH"], "environment").write_text("\n".join(os.environ))
+    _steady(inheritance)
+
+
 _MANNERS: dict[str, Callable[[Inheritance], None]] = {
     "steady": _steady,
     "stubborn": _stubborn,
@@ -88,8 +102,10 @@ _MANNERS: dict[str, Callable[[Inheritance], None]] = {
     "failing": _failing,
     "refusing": _refusing,
     "slow": _slow,
+    "tardy": _tardy,
     "stuck": _stuck,
     "prolific": _prolific,
+    "curious": _curious,
 }
 
 
@@ -103,7 +119,7 @@ def _serve(inheritance: Inheritance, *, obeys: set[signal.Signals]) -> None:
     orders = signals.receive({signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT})
     listeners = {listener.fileno(): listener for listener in inheritance.listeners}
     poll = select.poll()
-    for fd in (orders, inheritance.lifeline, inheritance.control.fileno(), *listeners):
+    for fd in (orders, inheritance.lifeline, inheritance.control.fileno()):
         poll.register(fd, select.POLLIN)
     _become_ready(inheritance)
     while True:
@@ -114,7 +130,9 @@ def _serve(inheritance: Inheritance, *, obeys: set[signal.Signals]) -> None:
                 if obeys & set(signals.read(orders)):
                     os._exit(0)
             elif fd == inheritance.control.fileno():
-                _take_logs(inheritance)
+                if _take_message(inheritance) == SERVE:
+                    for listener in listeners:
+                        poll.register(listener, select.POLLIN)
             else:
                 _answer(listeners[fd], inheritance)
         inheritance.slot.beat()
@@ -143,10 +161,11 @@ def _open_fds() -> list[int]:
     return sorted(found)
 
 
-def _take_logs(inheritance: Inheritance) -> None:
+def _take_message(inheritance: Inheritance) -> bytes:
     message, fds = channel.receive(inheritance.control)
-    assert message == REOPEN
-    logs = [fd for fd in (inheritance.access_log, inheritance.error_log) if fd >= 0]
-    for old, new in zip(logs, fds, strict=True):
-        os.dup2(new, old, inheritable=False)
+    if message == REOPEN:
+        logs = [fd for fd in (inheritance.access_log, inheritance.error_log) if fd >= 0]
+        for old, new in zip(logs, fds, strict=True):
+            os.dup2(new, old, inheritable=False)
     channel.close_all(fds)
+    return message

@@ -7,7 +7,7 @@ from forkhttpd.config import Config
 from forkhttpd.config.load import parse
 from forkhttpd.config.source import read
 from forkhttpd.errors import StartupError
-from forkhttpd.master.master import run
+from forkhttpd.master.start import run
 from tests.master.programs import PROGRAMS
 
 

@@ -1,15 +1,11 @@
 """The master as a process: start, stop, respawn, reload, and what it leaves behind."""
 
-import contextlib
 import os
 import re
 import signal
 import socket
 import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -150,13 +146,6 @@ def test_TERM_during_the_start_is_a_stop(tmp_path: Path) -> None:
         await_that(lambda: len(live.children()) == 3)
         live.signal(signal.SIGTERM)
         assert live.wait() == 0
-
-
-def test_USR2_does_not_end_it(tmp_path: Path) -> None:
-    with serving(tmp_path) as live:
-        live.signal(signal.SIGUSR2)
-        live.reload()
-        assert live.ask()[1] == 2
 
 
 # Death.
@@ -388,56 +377,3 @@ def test_M15_USR1_moves_everybody_to_the_new_files(tmp_path: Path) -> None:
         opened = {os.readlink(f"/proc/{worker}/fd/{fd}") for fd in os.listdir(f"/proc/{worker}/fd")}
         assert {str(access), str(error)} <= opened
         assert not {one for one in opened if one.endswith((".1", "(deleted)")) and "log" in one}
-
-
-# Service manager.
-
-
-def test_M10_systemd_hears_READY_RELOADING_and_STOPPING(tmp_path: Path) -> None:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
-        manager.settimeout(20)
-        manager.bind(str(tmp_path / "notify"))
-        with serving(tmp_path, env={"NOTIFY_SOCKET": str(tmp_path / "notify")}) as live:
-            assert manager.recv(4096).startswith(b"READY=1\nSTATUS=serving: 2 workers")
-            live.reload()
-            assert re.match(rb"RELOADING=1\nMONOTONIC_USEC=\d+\nSTATUS=", manager.recv(4096))
-            assert manager.recv(4096).startswith(b"READY=1\nSTATUS=serving: 2 workers")
-            live.reload(extra="nonsense")
-            assert manager.recv(4096).startswith(b"RELOADING=1\n")
-            assert manager.recv(4096).startswith(b"READY=1\nSTATUS=reload refused, nothing")
-            live.signal(signal.SIGTERM)
-            assert manager.recv(4096) == b"STOPPING=1\nSTATUS=stopping"
-
-
-# What systemd does between fork and exec: the socket becomes number 3 of the process named by pid.
-AS_SYSTEMD = """
-import os, sys
-os.dup2(int(sys.argv[1]), 3)
-os.environ.update(LISTEN_FDS="1", LISTEN_PID=str(os.getpid()), LISTEN_FDNAMES="web")
-os.execv(sys.argv[2], sys.argv[2:])
-"""
-
-
-def test_M11_a_socket_of_systemd_serves_survives_HUP_and_a_restart(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as given:
-        port = given.getsockname()[1]
-        addresses = ("systemd:web",)
-        with serving_on(given, tmp_path, addresses=addresses) as live:
-            assert live.ask(port)[1] == 1
-            live.reload(addresses=addresses)
-            assert live.ask(port)[1] == 2
-            live.reload(addresses=("127.0.0.1:0",))
-            live.reload(addresses=addresses)
-            assert live.ask(port)[1] == 4
-            live.signal(signal.SIGTERM)
-            assert live.wait() == 0
-        with serving_on(given, tmp_path, addresses=addresses) as live:
-            assert live.ask(port)[1] == 1
-
-
-@contextlib.contextmanager
-def serving_on(given: socket.socket, directory: Path, **facts: Any) -> Iterator[Live]:
-    given.set_inheritable(True)
-    wrapper = (sys.executable, "-c", AS_SYSTEMD, str(given.fileno()))
-    with serving(directory, wrapper=wrapper, close_fds=False, **facts) as live:
-        yield live

@@ -11,7 +11,7 @@ from forkhttpd.errors import ExitCode
 from forkhttpd.inheritance import Role
 from forkhttpd.master import actions, events
 from forkhttpd.master.child import NEVER, State
-from forkhttpd.master.policy import Phase
+from forkhttpd.master.phase import Phase
 from forkhttpd.scoreboard import SLOTS
 from tests.master.play import PLAN, Play, forked, killed, logged, only
 

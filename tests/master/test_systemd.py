@@ -1,18 +1,19 @@
-"""sd_notify and LISTEN_FDS over real sockets."""
+"""sd_notify over real sockets: what goes out, to the letter."""
 
+import array
+import math
 import os
 import re
 import socket
-import subprocess
-import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from forkhttpd.master.actions import Notice
-from forkhttpd.master.systemd import Notifier, take_sockets
-from tests.master.live import ROOT, environment
+from forkhttpd.master.herald import EXTENSION
+from forkhttpd.master.systemd import Notifier
 
 
 @pytest.mark.parametrize("abstract", [False, True])
@@ -55,66 +56,120 @@ def test_a_service_manager_that_is_gone_is_no_error(tmp_path: Path) -> None:
     notifier.close()
 
 
-TAKE = """
-import os, sys
-from forkhttpd.master.systemd import take_sockets
-for number, source in enumerate(sys.argv[2:], start=3):
-    os.dup2(int(source), number)
-pid = {"own": str(os.getpid()), "other": "1"}[os.environ["WHOSE"]]
-env = {"LISTEN_FDS": str(len(sys.argv) - 2), "LISTEN_PID": pid, "LISTEN_FDNAMES": sys.argv[1]}
-found = take_sockets(env)
-print({name: [(one.fileno(), one.get_inheritable()) for one in each]
-       for name, each in found.items()}, env)
-for each in found.values():
-    for one in each:
-        one.close()
-"""
+@pytest.fixture
+def manager(tmp_path: Path) -> Iterator[socket.socket]:
+    """The service manager's end; what it hears can be received at once."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.setblocking(False)
+        yield manager
 
 
-def take(names: str, *given: socket.socket, whose: str = "own") -> str:
-    """Hand the sockets to a fresh process as systemd does, from 3 on; return what it found."""
-    fds = [os.dup2(one.fileno(), 50 + count) for count, one in enumerate(given)]
-    try:
-        return subprocess.run(
-            [sys.executable, "-c", TAKE, names, *map(str, fds)],
-            pass_fds=fds,
-            capture_output=True,
-            text=True,
-            check=True,
-            env={**environment(), "WHOSE": whose},
-            cwd=ROOT,
-        ).stdout.strip()
-    finally:
-        for fd in fds:
-            os.close(fd)
+@pytest.fixture
+def notifier(manager: socket.socket) -> Iterator[Notifier]:
+    notifier = Notifier({"NOTIFY_SOCKET": manager.getsockname(), "FDSTORE": "2"})
+    yield notifier
+    notifier.close()
 
 
-def test_M11_sockets_come_by_name_and_the_variables_go() -> None:
-    with (
-        socket.create_server(("127.0.0.1", 0)) as one,
-        socket.create_server(("127.0.0.1", 0)) as two,
-    ):
-        assert take("web:admin", one, two) == "{'web': [(3, False)], 'admin': [(4, False)]} {}"
-        assert take("web:web", one, two) == "{'web': [(3, False), (4, False)]} {}"
-        assert take("web", one, two) == "{'web': [(3, False)], 'unknown': [(4, False)]} {}"
+SAID = {
+    Notice.READY: b"READY=1",
+    Notice.STOPPING: b"STOPPING=1\nEXTEND_TIMEOUT_USEC=%d" % (EXTENSION * 1e6),
+    Notice.ALIVE: b"WATCHDOG=1",
+    Notice.BUSY: b"EXTEND_TIMEOUT_USEC=%d" % (EXTENSION * 1e6),
+}
 
 
-def test_M11_what_is_meant_for_another_process_is_not_ours() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as one:
-        assert take("web", one, whose="other") == "{} {}"
+@pytest.mark.parametrize("notice", SAID)
+def test_M10_what_each_notice_says(
+    manager: socket.socket, notifier: Notifier, notice: Notice
+) -> None:
+    assert notifier.tell(notice)
+    assert manager.recv(4096) == SAID[notice]
 
 
-def test_M11_what_does_not_listen_for_streams_is_left() -> None:
-    with (
-        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagram,
-        socket.socket() as silent,
-        socket.create_server(("127.0.0.1", 0)) as good,
-    ):
-        assert take("a:b:c", datagram, silent, good) == "{'c': [(5, False)]} {}"
+def test_M10_a_text_alone_is_a_status(manager: socket.socket, notifier: Notifier) -> None:
+    assert notifier.tell(Notice.STATUS, "all is well")
+    assert manager.recv(4096) == b"STATUS=all is well"
 
 
-@pytest.mark.parametrize("count", ["", "x", "-1"])
-def test_nonsense_in_the_environment_is_no_socket(count: str) -> None:
-    env = {"LISTEN_FDS": count, "LISTEN_PID": str(os.getpid()), "OTHER": "stays"}
-    assert take_sockets(env) == {}
+def test_M10_a_long_text_is_cut_below_what_systemd_takes(
+    manager: socket.socket, notifier: Notifier
+) -> None:
+    """It drops datagrams of more than PIPE_BUF bytes whole, and READY=1 with them."""
+    assert notifier.tell(Notice.READY, "ü" * 10000)
+    heard = manager.recv(100_000)
+    assert heard.startswith("READY=1\nSTATUS=üü".encode())
+    assert len(heard) < 4096
+    assert heard.decode().endswith("ü")
+
+
+def test_M20_the_new_master_is_named(manager: socket.socket, notifier: Notifier) -> None:
+    assert notifier.name_main(4121)
+    assert manager.recv(4096) == b"MAINPID=4121"
+
+
+def test_M11_a_listener_goes_to_the_store_by_its_name(
+    manager: socket.socket, notifier: Notifier
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        assert notifier.store("forkhttpd/listen/x", [listener.fileno()])
+        text, ((_, _, data),), _, _ = manager.recvmsg(4096, socket.CMSG_SPACE(4))
+        (fd,) = array.array("i", data)
+        with socket.socket(fileno=fd) as stored:
+            assert stored.getsockname() == listener.getsockname()
+    assert text == b"FDSTORE=1\nFDNAME=forkhttpd/listen/x\nFDPOLL=0"
+    assert notifier.unstore("forkhttpd/listen/x")
+    assert manager.recv(4096) == b"FDSTOREREMOVE=1\nFDNAME=forkhttpd/listen/x"
+
+
+OWN = str(os.getpid())
+
+
+@pytest.mark.parametrize(
+    ("variables", "seconds"),
+    [
+        ({"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": OWN}, 30.0),
+        ({"WATCHDOG_USEC": "500000"}, 0.5),
+        ({"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": "1"}, math.inf),
+        ({"WATCHDOG_USEC": "0", "WATCHDOG_PID": OWN}, math.inf),
+        ({"WATCHDOG_USEC": "soon", "WATCHDOG_PID": OWN}, math.inf),
+        ({"WATCHDOG_PID": OWN}, math.inf),
+        ({}, math.inf),
+    ],
+)
+def test_M10_the_watchdog_is_ours_if_it_waits_for_our_pid(
+    variables: dict[str, str], seconds: float
+) -> None:
+    env = {**variables, "OTHER": "stays"}
+    notifier = Notifier(env)
+    assert notifier.watchdog == seconds
     assert env == {"OTHER": "stays"}
+    notifier.close()
+
+
+@pytest.mark.parametrize(
+    ("size", "store_size"), [("64", 64), ("0", 0), ("", 0), ("many", 0), ("-1", 0)]
+)
+def test_M11_the_store_has_the_size_that_FDSTORE_says(size: str, store_size: int) -> None:
+    notifier = Notifier({"NOTIFY_SOCKET": "/nonexistent", "FDSTORE": size})
+    assert notifier.store_size == store_size
+    notifier.close()
+    without_manager = Notifier({"FDSTORE": size})
+    assert without_manager.store_size == 0
+
+
+def test_M20_a_new_master_finds_the_variables_with_its_own_pid() -> None:
+    given = {
+        "NOTIFY_SOCKET": "@name",
+        "FDSTORE": "8",
+        "WATCHDOG_USEC": "30000000",
+        "WATCHDOG_PID": OWN,
+    }
+    notifier = Notifier(dict(given))
+    assert notifier.environment(4121) == {**given, "WATCHDOG_PID": "4121"}
+    notifier.close()
+
+
+def test_M20_where_there_is_no_service_manager_there_is_nothing_to_find() -> None:
+    assert Notifier({}).environment(4121) == {}

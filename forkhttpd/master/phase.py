@@ -1,0 +1,18 @@
+"""Where the master is."""
+
+from enum import Enum
+
+
+class Phase(Enum):
+    """One after the other; each change of one is one event's doing."""
+
+    STARTING = "starting"  # no generation has been ready yet
+    SERVING = "serving"
+    LOADING = "loading"  # the shell opens the next generation
+    SWAPPING = "swapping"  # the next generation starts beside the serving one
+    UPGRADING = "upgrading"  # a new master starts beside us
+    RETIRING = "retiring"  # it serves, and we drain
+    STOPPING = "stopping"
+
+
+LEAVING = frozenset({Phase.RETIRING, Phase.STOPPING})
