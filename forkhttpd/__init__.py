@@ -23,7 +23,11 @@ The nouns, and where each lives:
     privileges.py   become less, once
     signals.py      signals as messages
     log.py          the error log
+    outlet.py       lines out to who may not read them; never waits
+    status.py       the command that asks how the server is; statustable.py: what people see of it
+    inquiry.py      asks a running master over its control socket
     errors.py       what stops the daemon, by whose fault it is
+    explain.py      what a request would meet, without making one
     cli.py          the command: the one place that joins master, worker and spawner
 
 Who imports whom (tests/architecture holds it; an arrow reads "may import"):

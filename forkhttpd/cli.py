@@ -12,20 +12,24 @@ import signal
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
-from forkhttpd import __version__
+from forkhttpd import __version__, explain, log, status
 from forkhttpd.bundle import exec_spawner
-from forkhttpd.config import Config
+from forkhttpd.config import Config, whereabouts
 from forkhttpd.config.check import Report, check
 from forkhttpd.config.dump import dump
 from forkhttpd.config.load import parse
-from forkhttpd.config.source import read
+from forkhttpd.config.source import Source, read
 from forkhttpd.errors import ConfigError, ExitCode, StartupError, describe
+from forkhttpd.handlers.cgi import lint
 from forkhttpd.inheritance import Role
-from forkhttpd.master.master import run
+from forkhttpd.inquiry import NoAnswer, ask
 from forkhttpd.master.pidfile import holder
+from forkhttpd.master.start import run
 from forkhttpd.worker.worker import run_worker
 
+_WORDS = {"explain": explain.main, "status": status.main}
 _PROGRAMS = {Role.WORKER: run_worker, Role.SPAWNER: exec_spawner}
 
 _SIGNALS = {
@@ -33,9 +37,13 @@ _SIGNALS = {
     "stop": signal.SIGTERM,
     "quit": signal.SIGQUIT,
     "reopen": signal.SIGUSR1,
+    "upgrade": signal.SIGUSR2,
 }
 
-_USAGE = "forkhttpd -c FILE [-t | -T | -s SIGNAL | --daemon] [--allow-root]"
+_USAGE = """\
+forkhttpd -c FILE [-t | -T | -s SIGNAL | --daemon] [--allow-root]
+       forkhttpd status [-c FILE] [--json] [--watch]
+       forkhttpd explain URL [-c FILE]"""
 
 _DESCRIPTION = "Serve static files and CGI programs, as FILE says."
 
@@ -46,12 +54,15 @@ examples:
   forkhttpd -c /etc/forkhttpd.conf -T          what is in force?
   forkhttpd -c /etc/forkhttpd.conf --daemon    serve in the background
   forkhttpd -c /etc/forkhttpd.conf -s reload   take up the changed file
+  forkhttpd status -c /etc/forkhttpd.conf      how is it?  --watch, --json
+  forkhttpd explain http://example.org/x       what would this request meet?
 
 signals of the master, whose number is in pid_file:
   HUP         reload the configuration; a wrong one changes nothing
   TERM        stop when running requests are done, or timeouts.graceful is up
   INT, QUIT   stop now
   USR1        reopen the logs, after a rotation
+  USR2        upgrade: what is installed now takes over, or nothing changes
   TTIN, TTOU  one worker more, one worker less
 
 exit codes:
@@ -65,17 +76,18 @@ exit codes:
 def main(argv: Sequence[str] | None = None) -> int:
     """Do what the arguments say and return the exit code."""
     try:
-        arguments = _parse(argv)
+        words = sys.argv[1:] if argv is None else argv
+        if words[:1] and words[0] in _WORDS:
+            return _WORDS[words[0]](words[1:])
+        return _perform(_parse(words))
     except SystemExit as leaving:  # argparse has its own idea of exit codes: 2 for usage
         return ExitCode.USAGE if leaving.code else ExitCode.STOPPED
-    try:
-        return _perform(arguments)
     except StartupError as error:
-        _say(str(error).splitlines())
+        _say(str(error).splitlines(), "ERROR")
         return error.exit_code
 
 
-def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+def _parse(argv: Sequence[str]) -> argparse.Namespace:
     """Return the arguments.  Raises SystemExit, with whatever is to say said."""
     parser = _parser()
     arguments = parser.parse_args(argv)
@@ -107,7 +119,7 @@ def _parser() -> argparse.ArgumentParser:
         dest="signal",
         choices=_SIGNALS,
         metavar="SIGNAL",
-        help="signal the running master: reload, stop, quit (at once) or reopen (the logs)",
+        help="signal the running master: reload, stop, quit (at once), reopen (the logs), upgrade",
     )
     add_one("--daemon", action="store_true", help="run in the background, once it serves")
     add("--allow-root", action="store_true", help="let root serve, on loopback addresses only")
@@ -129,7 +141,7 @@ def _perform(arguments: argparse.Namespace) -> int:
 
 def _run(file: Path, *, allow_root: bool, daemonize: bool) -> int:
     config, report = _accept(file, allow_root=allow_root)
-    _say(report.warnings)
+    _say(report.warnings, "WARNING")
     whole_path = file.absolute()  # a daemon's directory is another one by the time of a reload
 
     def load() -> Config:
@@ -159,7 +171,8 @@ def _examine(file: Path, *, allow_root: bool) -> tuple[Config, Report]:
 def _test(file: Path, *, allow_root: bool) -> int:
     """Print every problem and warning as they are, so that an editor can jump to them."""
     try:
-        _, report = _examine(file, allow_root=allow_root)
+        config, report = _examine(file, allow_root=allow_root)
+        report.warnings.extend(read(file).tell(lint.warnings(config), kind="warning: "))
     except ConfigError as error:
         report = Report(error.problems, [])
     for line in report.problems + report.warnings:
@@ -171,16 +184,17 @@ def _signal(file: Path, name: str) -> int:
     """Send a signal to the master whose PID file the configuration names.
 
     A configuration that went wrong since the start keeps nobody from stopping the master; only a
-    reload asks for a right one, so that a wrong one is told here and not only in the master's log.
+    reload and an upgrade ask for a right one, so that a wrong one is told here, too.
     """
     source = read(file)
-    if name == "reload":
+    if name in ("reload", "upgrade"):
         parse(source)
-    pid_file = source.document.get("pid_file")
-    if not isinstance(pid_file, str) or not pid_file:
+    if name == "reload" and _reload(source):
+        return ExitCode.STOPPED
+    path = whereabouts.pid_file(source)
+    if path is None:
         wrong = "missing, so nobody knows which process to signal; write the path of a file"
         raise ConfigError(source.tell([(("pid_file",), wrong)]))
-    path = source.directory / pid_file
     try:
         _deliver(path, _SIGNALS[name])
     except ProcessLookupError:
@@ -189,7 +203,39 @@ def _signal(file: Path, name: str) -> int:
     except OSError as error:
         message = f"cannot signal the holder of {path}: {describe(error)}"
         raise StartupError(message, exit_code=ExitCode.OSERR) from None
+    if name == "reload":
+        _say(
+            ["told to reload; nobody answers at a control socket: the log has the verdict"], "INFO"
+        )
     return ExitCode.STOPPED
+
+
+def _reload(source: Source) -> bool:
+    """Reload by the control socket and wait for the verdict; False if nobody is there (O10).
+
+    Raises StartupError when the reload was refused, with the reason.
+    """
+    path = whereabouts.control_socket(source)
+    if path is None:
+        return False
+    try:
+        answer = _await_verdict(path)
+    except NoAnswer:
+        return False
+    except OSError as error:
+        message = f"cannot ask at {path}: {describe(error)}"
+        raise StartupError(message, exit_code=ExitCode.OSERR) from None
+    if answer["code"]:
+        raise StartupError(str(answer["text"]), exit_code=ExitCode(answer["code"]))
+    _say([str(answer["text"])], "INFO")
+    return True
+
+
+def _await_verdict(path: Path) -> dict[str, Any]:
+    try:
+        return ask(path, "reload", patience=None)
+    except NoAnswer:  # perhaps of a master that has just left to a new one: that one answers
+        return ask(path, "reload", patience=None)
 
 
 def _deliver(path: Path, number: signal.Signals) -> None:
@@ -215,6 +261,7 @@ def _print(text: str) -> int:
     return ExitCode.STOPPED
 
 
-def _say(lines: Iterable[str]) -> None:
+def _say(lines: Iterable[str], level: str) -> None:
+    mark = log.mark(2, level)
     for line in lines:
-        print(f"forkhttpd: {line}", file=sys.stderr)
+        print(f"{mark}forkhttpd: {line}", file=sys.stderr)

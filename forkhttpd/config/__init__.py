@@ -8,7 +8,7 @@
 
 from forkhttpd.config.load import load
 from forkhttpd.config.tables import Config, Limits, Listen, Log, Mount, Pool, Site, Timeouts
-from forkhttpd.config.values import Address
+from forkhttpd.config.values import Address, WorkerRange
 
 __all__ = [
     "Address",
@@ -20,5 +20,6 @@ __all__ = [
     "Pool",
     "Site",
     "Timeouts",
+    "WorkerRange",
     "load",
 ]

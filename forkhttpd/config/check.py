@@ -37,6 +37,7 @@ def check(config: Config, source: Source, *, uid: int, allow_root: bool) -> Repo
     problems = chain(
         accounts.problems(config, uid=uid, allow_root=allow_root),
         chain.from_iterable(_mount_problems(*mount) for mount in config.mounts()),
+        _page_problems(config),
         _pool_problems(config),
         _places_to_write(config),
     )
@@ -51,6 +52,19 @@ def _mount_problems(position: Position, mount: Mount) -> Iterator[Finding]:
         yield from _cgi_problems(position, mount, mount.cgi)
     if mount.interpreter:
         yield from _program_problems((*position, "interpreter"), mount.interpreter)
+
+
+def _page_problems(config: Config) -> Iterator[Finding]:
+    for index, site in enumerate(config.site):
+        for status, page in site.error_pages.items():
+            place = ("site", index, "error_pages", status)
+            mode = _mode(page)
+            if isinstance(mode, str):
+                yield place, f"{page}: {mode}; make this file, or write another"
+            elif not stat.S_ISREG(mode):
+                yield place, f"{page} is no file; write the page that is shown"
+            elif not _may(page, os.R_OK):
+                yield place, f"{page}: Permission denied; let us read it: chmod a+r"
 
 
 def _docroot_problems(position: Position, docroot: Path) -> Iterator[Finding]:
@@ -98,6 +112,7 @@ def _pool_problems(config: Config) -> Iterator[Finding]:
 def _places_to_write(config: Config) -> Iterator[Finding]:
     files: dict[Position, Path | str | None] = {
         ("pid_file",): config.pid_file,
+        ("control_socket",): config.control_socket,
         ("log", "access"): config.log.access,
         ("log", "error"): config.log.error,
     }

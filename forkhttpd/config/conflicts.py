@@ -18,13 +18,18 @@ from forkhttpd.config.tables import KIND
 from forkhttpd.config.values import Address, ListenAddress
 from forkhttpd.config.wording import meant, quoted
 
-# For each kind of mount, the keys that only the other kind has.
+_OF_FILES = {"listing", "fallback", "precompressed", "expires", "charset"}
+_OF_PROGRAMS = {
+    *("suffix", "interpreter", "pool", "processes", "env", "pass_authorization", "background"),
+    *("first_byte", "silence", "total", "spool", "drain_grace"),
+    *("on_disconnect", "disconnect_grace", "half_close", "sendfile_roots"),
+}
+_OF_BOTH = {"index", "symlinks", "headers"}
+# For each kind of mount, the keys that only other kinds have.
 KEYS_OF_OTHERS = {
-    "docroot": {
-        *("suffix", "interpreter", "pool", "env", "pass_authorization", "background"),
-        *("first_byte", "silence", "total", "spool"),
-    },
-    "cgi": {"index", "listing"},
+    "docroot": _OF_PROGRAMS | {"status"},
+    "cgi": _OF_FILES | {"status"},
+    "redirect": _OF_FILES | _OF_PROGRAMS | _OF_BOTH,
 }
 _address = TypeAdapter[Address](ListenAddress)
 
@@ -40,6 +45,7 @@ def findings(source: Source) -> Iterator[Finding]:
         _unreachable_sites,
         _same_mounts,
         _missing_pools,
+        _same_fields,
     )
     return chain.from_iterable(rule(source) for rule in rules)
 
@@ -134,6 +140,18 @@ def _missing_pools(source: Source) -> Iterator[Finding]:
         if isinstance(name, str) and name not in names:
             hint = meant(name, names) or f"; write [pool.{name}], or one of {', '.join(names)}"
             yield (*position, "pool"), f"there is no pool {quoted(name)}{hint}"
+
+
+def _same_fields(source: Source) -> Iterator[Finding]:
+    """Yield fields that an answer would have twice."""
+    for position, mount in _mounts(source):
+        headers = mount.get("headers")
+        names = [name.lower() for name in headers] if isinstance(headers, dict) else []
+        for name in sorted({name for name in names if names.count(name) > 1}):
+            yield (*position, "headers"), f"{quoted(name)} stands here twice; remove one"
+        if mount.get("expires") and "cache-control" in names:
+            wrong = 'headers have "Cache-Control", which this writes; remove one of them'
+            yield (*position, "expires"), wrong
 
 
 def _mounts(source: Source) -> Iterator[Table]:

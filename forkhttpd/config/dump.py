@@ -54,11 +54,11 @@ def _children(
 
 
 def _has_meaning(table: type, key: str, values: dict[str, Any]) -> bool:
-    """Whether a key may be written: a mount of one kind has not the keys of the other."""
+    """Whether a key may be written: a mount of one kind has not the keys of the others."""
     if table is not Mount:
         return True
-    kind, other = ("docroot", "cgi") if values["docroot"] else ("cgi", "docroot")
-    return key != other and key not in KEYS_OF_OTHERS[kind]
+    kind = next(kind for kind in KEYS_OF_OTHERS if values[kind])
+    return key not in KEYS_OF_OTHERS[kind] and (key == kind or key not in KEYS_OF_OTHERS)
 
 
 def spell(value: object) -> str:

@@ -52,6 +52,13 @@ PoolName = Annotated[
         'not a pool\'s name; write up to 32 of A-Z, a-z, 0-9, "_", "." and "-"',
     ),
 ]
+ModuleName = Annotated[
+    str,
+    _matching(
+        r"[^\W\d]\w*(?:\.[^\W\d]\w*)*",
+        'not a module\'s name; write one like "json" or "xml.etree", or "auto"',
+    ),
+]
 VariableName = Annotated[
     str,
     _matching(r"[A-Za-z_][A-Za-z0-9_]*", 'not a variable\'s name; write one like "GIT_ROOT"'),
@@ -75,6 +82,70 @@ SearchPath = Annotated[
         r"/[^:\0]*(?::/[^:\0]*)*",
         'not a search path; write absolute directories with ":" between, as in "/usr/bin:/bin"',
     ),
+]
+_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105 - RFC 9110 §5.6.2
+
+# The fields of an answer that are the server's own: they say what was found, or frame it.
+_OWN_FIELDS = frozenset(
+    (
+        *("accept-ranges", "allow", "content-encoding", "content-length", "content-range"),
+        *("content-type", "date", "etag", "last-modified", "location", "server"),
+        *("connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding"),
+        "upgrade",
+    )
+)
+
+
+def parse_field_name(name: str) -> str:
+    """Return the name of a field that an operator may add to an answer."""
+    if not re.fullmatch(_TOKEN, name):
+        raise ValueError('not a field\'s name; write one like "Cache-Control"')
+    if name.lower() in _OWN_FIELDS:
+        raise ValueError("the server writes this field itself; remove it")
+    return name
+
+
+FieldName = Annotated[str, AfterValidator(parse_field_name)]
+FieldValue = Annotated[
+    str, _matching(r"(?:[!-~](?:[\t -~]*[!-~])?)?", "not a field's value; write printable ASCII")
+]
+MediaType = Annotated[
+    str,
+    _matching(
+        rf'{_TOKEN}/{_TOKEN}(?: *; *{_TOKEN}=(?:{_TOKEN}|"[ !#-\[\]-~]*"))*',
+        'not a media type; write one like "text/plain"',
+    ),
+]
+LastSuffix = Annotated[
+    str,
+    _matching(r"\.[^./\0]+", 'not a suffix; write it with its one dot, as in ".md"'),
+    AfterValidator(str.lower),
+]
+Charset = Annotated[
+    str, _matching(rf"(?:{_TOKEN})?", 'not a charset; write one like "utf-8", or "" for none')
+]
+FallbackStep = Annotated[
+    str,
+    _matching(
+        r"(?:/(?!\.)[^/\0]+)+|\.[^/\0]+",
+        'neither a file below the docroot, as in "/index.html", nor a suffix, as in ".html"',
+    ),
+]
+
+
+def parse_redirect(text: str) -> str:
+    """Return where a mount has moved: a path on this host, or an address with its scheme."""
+    match = re.fullmatch(r"(https?://[!-.0-~]+)?(/[!-~]*)?", text)
+    if match is None or (match[2] or "").startswith("//") or set(text) & set('?#@\\"<>'):
+        raise ValueError(
+            'neither a path, as in "/new/", nor an address, as in "https://example.org/"'
+        )
+    return text
+
+
+RedirectTarget = Annotated[str, AfterValidator(parse_redirect)]
+ErrorStatus = Annotated[
+    str, _matching(r"[45][0-9]{2}", "not the status of an error; write a number from 400 to 599")
 ]
 Umask = Annotated[str, _matching(r"0?[0-7]{3}", 'not an octal mask; write one like "022"')]
 Product = Annotated[

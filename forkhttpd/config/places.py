@@ -3,6 +3,7 @@
 `tables.py` says what each table holds; this says which table stands in which.
 """
 
+import re
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -59,7 +60,11 @@ def place(position: Position) -> Place:
         count = 2 if table is Pool else 1  # a pool's header holds its name
         header += names[:count]
         names = names[count:]
-    return Place(table, ".".join(header), ".".join(names))
+    return Place(table, ".".join(header), ".".join(map(_spelled, names)))
+
+
+def _spelled(name: str) -> str:
+    return name if re.fullmatch("[A-Za-z0-9_-]+", name) else f'"{name}"'
 
 
 def keys(table: type) -> list[str]:

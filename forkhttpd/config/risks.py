@@ -19,11 +19,28 @@ def warnings(config: Config, file: Path) -> Iterator[Finding]:
             risk = f"this configuration file is in {mount.docroot}, where everyone can read it"
             yield (*position, "docroot"), f"{risk}; move one of them"
         if mount.cgi:
-            for risk in _risks_of_programs(mount.cgi, docroots):
+            # Programs by suffix lie among files on purpose, and no mount sends such a file.
+            for risk in _risks_of_programs(mount.cgi, [] if mount.suffix else docroots):
                 yield (*position, "cgi"), risk
         if mount.interpreter:
             for risk in _risks_of_interpreter(mount.interpreter, scripts):
                 yield (*position, "interpreter"), risk
+    yield from _shared_counts(config)
+
+
+def _shared_counts(config: Config) -> Iterator[Finding]:
+    """Yield pools whose limit of processes counts those of others, too: the kernel has it by user.
+
+    One program that forks without end then keeps all of them from starting any (C14).
+    """
+    users: dict[str, list[str]] = {}
+    for name, pool in config.pool.items():
+        users.setdefault(pool.user or config.user, []).append(name)
+    for name, pool in config.pool.items():
+        others = [other for other in users[pool.user or config.user] if other != name]
+        if pool.user_processes and others:
+            risk = f"the kernel counts by user, and {', '.join(others)} has the same"
+            yield ("pool", name, "user_processes"), f"{risk}; give each pool a user of its own"
 
 
 def _risks_of_programs(cgi: Path, docroots: list[Path]) -> Iterator[str]:

@@ -7,6 +7,7 @@ the machine can tell (does the directory exist, is there such a user) is checked
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, field_validator, model_validator
@@ -14,10 +15,19 @@ from pydantic.dataclasses import dataclass
 
 from forkhttpd.config.names import (
     Account,
+    Charset,
+    ErrorStatus,
+    FallbackStep,
+    FieldName,
+    FieldValue,
     FileName,
     HostName,
+    LastSuffix,
+    MediaType,
+    ModuleName,
     PoolName,
     Product,
+    RedirectTarget,
     SearchPath,
     Suffix,
     Umask,
@@ -25,20 +35,29 @@ from forkhttpd.config.names import (
     VariableValue,
 )
 from forkhttpd.config.values import (
+    Codings,
+    ControlPath,
     Count,
+    Directory,
     Duration,
     Flag,
     ListenAddress,
     LogFile,
+    Niceness,
     Number,
+    OptionalDuration,
     OptionalPath,
     PositiveDuration,
     Program,
     Size,
     Workers,
+    control_beside,
 )
 
-KIND = 'a mount has either docroot = "DIRECTORY" or cgi = "DIRECTORY or FILE"; write one of them'
+KIND = (
+    'a mount has one of docroot = "DIRECTORY", cgi = "DIRECTORY or FILE" and '
+    'redirect = "PATH or URL"; write one of them'
+)
 
 _CONFIG = ConfigDict(extra="forbid")
 
@@ -62,8 +81,8 @@ class Log:
     """[log]: what is written where."""
 
     access: LogFile = _field("stdout", 'access log: a file, "stdout", "stderr" or "off"')
-    format: Literal["common", "combined", "json"] = _field(
-        "combined", 'format of the access log: "common", "combined" or "json"'
+    format: Literal["common", "combined", "combined-plus", "json"] = _field(
+        "combined", 'format of the access log: "common", "combined", "combined-plus" or "json"'
     )
     error: LogFile = _field("stderr", 'error log: a file, "stdout", "stderr" or "off"')
     level: Literal["debug", "info", "warning", "error"] = _field(
@@ -117,6 +136,12 @@ class Pool:
     python: Program = _field(
         "python3", "interpreter that the spawner runs under, CPython 3.9 or newer"
     )
+    warm: Flag = _field(
+        False, "Python scripts run in forks of the spawner, where that is as good as exec"
+    )
+    preload: tuple[ModuleName, ...] = _field(
+        ("auto",), 'modules that a warm pool imports ahead; "auto" is what the scripts import'
+    )
     search_path: SearchPath = _field(
         "/usr/local/bin:/usr/bin:/bin", "PATH of the programs, and the way to python"
     )
@@ -127,6 +152,15 @@ class Pool:
     )
     umask: Umask = _field("022", "file mode bits that files of the programs do not get, octal")
     kill_grace: Duration = _field(3.0, "time between TERM and KILL when a program has to end")
+    nice: Niceness = _field(0, "how much the programs yield to others, 0 to 19")
+    address_space: Size = _field(0, "most memory that a program may map; 0 is as we were started")
+    cpu: Duration = _field(0.0, 'most CPU time of a program, as in "30s"; "0s" is any')
+    open_files: Number = _field(0, "most files that a program has open; 0 is as we were started")
+    user_processes: Number = _field(
+        0, "most processes of the pool's user, however started; 0 is as we were started"
+    )
+    file_size: Size = _field(0, "most bytes of a file that a program writes; 0 is any")
+    core: Size = _field(0, "most bytes of a core dump; 0 is none")
 
 
 def _with_default(pools: dict[str, Pool]) -> dict[str, Pool]:
@@ -139,7 +173,7 @@ Pools = Annotated[dict[PoolName, Pool], AfterValidator(_with_default)]
 
 @dataclass(frozen=True, kw_only=True, slots=True, config=_CONFIG)
 class Mount:
-    """[[site.mount]]: what the paths below `path` mean: files of `docroot`, or programs `cgi`."""
+    """[[site.mount]]: what the paths below `path` mean: files, programs, or another address."""
 
     path: str = _field("/", "path that the mount stands for; the longest match wins")
     # Files.
@@ -148,6 +182,16 @@ class Mount:
         ("index.html",), "files that stand for their directory, the first found"
     )
     listing: Flag = _field(False, "show a directory without index as a list")
+    fallback: tuple[FallbackStep, ...] = _field(
+        (), 'files for what is not found, as in ["/index.html"]; ".html" is added to the path'
+    )
+    precompressed: Codings = _field(
+        (), 'send page.html.gz for page.html to who takes it: true, or of ["zst", "br", "gz"]'
+    )
+    expires: OptionalDuration = _field(
+        None, 'how long files may be kept without asking; "" is mute'
+    )
+    charset: Charset = _field("utf-8", 'charset that text files are said to have; "" is none')
     # Programs.
     cgi: OptionalPath = _field(None, "directory of CGI scripts, or one program for all paths below")
     suffix: tuple[Suffix, ...] = _field(
@@ -155,10 +199,28 @@ class Mount:
     )
     interpreter: OptionalPath = _field(None, "program that runs the scripts, which then need no +x")
     pool: str = _field("default", "pool that the programs run in")
+    processes: Number = _field(
+        0, "most programs of this mount that run at once; 0 is as many as its pool may"
+    )
     env: dict[VariableName, VariableValue] = _field({}, "more environment for the programs")
     pass_authorization: Flag = _field(False, "programs see the Authorization field")
     background: Literal["kill", "leave"] = _field(
         "kill", 'what a program leaves running at its end: "kill" or "leave"'
+    )
+    drain_grace: Duration = _field(
+        0.5, "longest silence after a program's end, while something it left holds its output open"
+    )
+    on_disconnect: Literal["kill", "finish"] = _field(
+        "kill", 'what becomes of a program when its client leaves: "kill" or "finish"'
+    )
+    disconnect_grace: Duration = _field(
+        1.0, "time until a client that sends no more counts as gone; a closed tab looks like that"
+    )
+    half_close: Flag = _field(
+        False, "clients that send no more still want the answer, however long it takes"
+    )
+    sendfile_roots: tuple[Directory, ...] = _field(
+        (), "directories whose files a program may have sent, with an X-Sendfile field"
     )
     first_byte: PositiveDuration = _field(
         60.0, "longest wait for a program's first byte of output, else 504"
@@ -171,6 +233,21 @@ class Mount:
         64 << 20, "most bytes of output that are kept for a slow client; 0 holds the program back"
     )
 
+    # Files and programs.
+    symlinks: Literal["never", "owner", "inside", "all"] = _field(
+        "inside", 'links to follow: "never", "owner" (to what is its owner\'s), "inside", "all"'
+    )
+    headers: dict[FieldName, FieldValue] = _field(
+        {}, 'more fields of the answers, as in { Cache-Control = "no-cache" }'
+    )
+    # Another address.
+    redirect: RedirectTarget = _field(
+        "", "path or address that takes the place of `path`; what follows it stays"
+    )
+    status: Literal[301, 302, 307, 308] = _field(
+        301, "kind of redirect: 301, 308 for good; 302, 307 for now; 307, 308 keep the method"
+    )
+
     @field_validator("path")
     @classmethod
     def _check_path(cls, path: str) -> str:
@@ -181,8 +258,10 @@ class Mount:
 
     @model_validator(mode="after")
     def _check_kind(self) -> "Mount":
-        if (self.docroot is None) == (self.cgi is None):
+        if sum(map(bool, (self.docroot, self.cgi, self.redirect))) != 1:
             raise ValueError(KIND)
+        if self.redirect == self.path:
+            raise ValueError("redirect leads to the mount itself; write where it has moved")
         return self
 
 
@@ -191,6 +270,11 @@ class Site:
     """[[site]]: the mounts of some host names; the first site takes all other names, too."""
 
     names: tuple[HostName, ...] = _field((), 'host names, as in ["example.org", "*.example.org"]')
+    admin: VariableValue = _field("", "mail address that programs find in SERVER_ADMIN")
+    debug: Flag = _field(False, "clients on this machine are told what is wrong with a program")
+    error_pages: dict[ErrorStatus, Directory] = _field(
+        {}, 'files that are shown with errors, as in { 404 = "www/404.html" }'
+    )
     mount: tuple[Mount, ...] = Field(description="what the paths of the site mean", min_length=1)
 
 
@@ -198,17 +282,41 @@ class Site:
 class Config:
     """The whole file."""
 
-    workers: Workers = _field("auto", '"auto" is one per CPU that we may use')
+    workers: Workers = _field(
+        "auto", 'a number, "auto" for one per CPU, or { min = 1, max = 8 } as the load asks for'
+    )
+    max_requests: Number = _field(
+        0, "requests after which a worker is replaced by a new one; 0 is never"
+    )
+    max_requests_jitter: Number = _field(
+        0, "most requests that chance adds to max_requests, so that not all are due at once"
+    )
+    worker_memory: Size = _field(
+        0, 'resident memory above which a worker is replaced, as in "256M"; 0 is never'
+    )
     user: Account = _field("", "user that serves, when started as root")
     group: Account = _field("", 'group that serves; "" means the user\'s own')
     pid_file: OptionalPath = _field(None, 'file that names the master; "" is none')
+    control_socket: ControlPath = _field(
+        "auto", 'socket for status and -s reload; "auto" is beside pid_file, "" is none'
+    )
     server: Product = _field("forkhttpd", 'value of the Server field in answers; "" sends none')
+    types: dict[LastSuffix, MediaType] = _field(
+        {}, 'more media types by suffix, as in { ".gmi" = "text/gemini" }'
+    )
     listen: tuple[Listen, ...] = Field(description="the listeners", min_length=1)
     log: Log = Field(default=Log(), description="the logs")
     timeouts: Timeouts = Field(default=Timeouts(), description="the deadlines")
     limits: Limits = Field(default=Limits(), description="the limits")
     pool: Pools = Field(default={"default": Pool()}, description="the pools")
     site: tuple[Site, ...] = Field(description="the sites", min_length=1)
+
+    @property
+    def control_path(self) -> Path | None:
+        """Where the control socket is: forkhttpd.control beside forkhttpd.pid, say."""
+        if self.control_socket != "auto":
+            return self.control_socket
+        return control_beside(self.pid_file) if self.pid_file else None
 
     def mounts(self) -> Iterator[tuple[tuple[str | int, ...], Mount]]:
         """Yield every mount with its position in the file: ("site", 0, "mount", 1)."""

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeGuard
 
 from pydantic import (
     AfterValidator,
@@ -53,8 +53,14 @@ def _positive(seconds: float) -> float:
     return seconds
 
 
-def format_duration(seconds: float) -> str:
+def _or_none(value: object) -> float | None:
+    return None if value in ("", None) else parse_duration(value)
+
+
+def format_duration(seconds: float | None) -> str:
     """Return a short text that reads back as `seconds`."""
+    if seconds is None:
+        return ""
     for unit in ("d", "h", "m", "s"):
         count = seconds / _DURATION_UNITS[unit]
         if count >= 1 and count.is_integer():
@@ -88,13 +94,49 @@ def format_size(size: int) -> str:
     return str(size)
 
 
+@dataclass(frozen=True, slots=True)
+class WorkerRange:
+    """As many workers as the load asks for; `shrink` seconds of spare time cost one its place."""
+
+    min: int
+    max: int
+    shrink: float = 60.0
+
+
 def parse_workers(value: object) -> object:
-    """Return a number of workers, or "auto"."""
-    if value == "auto":
+    """Return a number of workers, "auto", or a WorkerRange."""
+    if value == "auto" or isinstance(value, WorkerRange) or _is_worker_count(value):
         return value
-    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _WORKERS:
-        return value
-    raise ValueError(f'not a number of workers; write "auto" or a number from 1 to {_WORKERS}')
+    if isinstance(value, dict):
+        return _parse_worker_range(value)
+    raise ValueError(
+        f'not a number of workers; write "auto", a number from 1 to {_WORKERS},'
+        " or { min = 1, max = 8 }"
+    )
+
+
+def _parse_worker_range(table: dict[str, object]) -> WorkerRange:
+    low, high, unknown = table.get("min"), table.get("max"), set(table) - {"min", "max", "shrink"}
+    if unknown:
+        raise ValueError(f'"{min(unknown)}" is unknown here; write {{ min = 1, max = 8 }}')
+    if not _is_worker_count(low) or not _is_worker_count(high):
+        raise ValueError(f"min and max are numbers from 1 to {_WORKERS}; write both")
+    if low > high:
+        raise ValueError(f"min is more than max; write {{ min = {high}, max = {low} }}")
+    if "shrink" not in table:
+        return WorkerRange(low, high)
+    return WorkerRange(low, high, _positive(parse_duration(table["shrink"])))
+
+
+def _is_worker_count(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _WORKERS
+
+
+def _spell_workers(workers: int | str | WorkerRange) -> object:
+    if not isinstance(workers, WorkerRange):
+        return workers
+    shrink = format_duration(workers.shrink)
+    return {"min": workers.min, "max": workers.max, "shrink": shrink}
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +228,31 @@ def resolve_path(text: object, info: ValidationInfo) -> Path | None:
     return Path(info.context["directory"], text) if info.context else Path(text)
 
 
+CODINGS = ("zst", "br", "gz")
+
+
+def parse_codings(value: object) -> object:
+    """Return the suffixes of precompressed files in the server's order; true means all."""
+    if isinstance(value, bool):
+        return CODINGS if value else ()
+    if not isinstance(value, list | tuple) or any(name not in CODINGS for name in value):
+        raise ValueError('neither true, false nor a list of them: ["zst", "br", "gz"]')
+    return tuple(dict.fromkeys(value))
+
+
+def resolve_directory(text: object, info: ValidationInfo) -> Path:
+    """Return an absolute path, as `resolve_path` does; here there has to be one."""
+    path = resolve_path(text, info)
+    if path is None:
+        raise ValueError('not a path; write it in quotes, as in "/srv/files"')
+    return path
+
+
+def control_beside(pid_file: Path) -> Path:
+    """Return the path of the control socket that goes with a PID file."""
+    return pid_file.with_suffix(".control")
+
+
 def resolve_program(text: object, info: ValidationInfo) -> object:
     """Return a program's name, to be looked up in a search path, or its absolute path."""
     if isinstance(text, str) and "/" in text:
@@ -214,10 +281,18 @@ def resolve_log(text: object, info: ValidationInfo) -> object:
 Flag = Annotated[bool, Strict()]
 Number = Annotated[int, Strict(), Field(ge=0, le=_MOST)]
 Count = Annotated[int, Strict(), Field(ge=1, le=_MOST)]
-Workers = Annotated[int | Literal["auto"], BeforeValidator(parse_workers)]
+Niceness = Annotated[int, Strict(), Field(ge=0, le=19)]
+Workers = Annotated[
+    int | Literal["auto"] | WorkerRange,
+    BeforeValidator(parse_workers),
+    PlainSerializer(_spell_workers),
+]
 # How long something may take: "0s" is "not at all".
 Duration = Annotated[
     float, BeforeValidator(parse_duration), PlainSerializer(format_duration, return_type=str)
+]
+OptionalDuration = Annotated[
+    float | None, BeforeValidator(_or_none), PlainSerializer(format_duration, return_type=str)
 ]
 # A deadline for something that needs time.
 PositiveDuration = Annotated[Duration, AfterValidator(_positive)]
@@ -228,6 +303,15 @@ ListenAddress = Annotated[
 OptionalPath = Annotated[
     Path | None,
     BeforeValidator(resolve_path),
+    PlainSerializer(lambda path: str(path or ""), return_type=str),
+]
+Codings = Annotated[tuple[str, ...], BeforeValidator(parse_codings)]
+Directory = Annotated[
+    Path, BeforeValidator(resolve_directory), PlainSerializer(str, return_type=str)
+]
+ControlPath = Annotated[
+    Literal["auto"] | Path | None,
+    BeforeValidator(lambda text, info: text if text == "auto" else resolve_path(text, info)),
     PlainSerializer(lambda path: str(path or ""), return_type=str),
 ]
 Program = Annotated[str, BeforeValidator(resolve_program)]

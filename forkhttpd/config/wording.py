@@ -30,6 +30,14 @@ WANTED = {
     "mount": '[[site.mount]] with docroot = "DIRECTORY" or cgi = "DIRECTORY or FILE"',
 }
 
+# How to write what is a table of texts.
+_TABLES_OF_TEXTS = {
+    "env": 'env = { NAME = "value" }',
+    "headers": 'headers = { Cache-Control = "no-cache" }',
+    "error_pages": 'error_pages = { 404 = "404.html" }',
+    "types": 'types = { ".gmi" = "text/gemini" }',
+}
+
 
 def findings(errors: Iterable[ErrorDetails]) -> Iterator[Finding]:
     """Yield what a person has to know of pydantic's errors, in their order."""
@@ -135,8 +143,8 @@ def _is_table(value: object) -> bool:
 def _other_word(position: Position, value: object) -> str:
     """Say which words a key knows."""
     where = place(position)
-    words = [str(word) for word in get_args(where.table.__annotations__[where.key])]
-    close = meant(value, words) if isinstance(value, str) else ""
+    words = get_args(where.table.__annotations__[where.key])
+    close = meant(value, map(str, words)) if isinstance(value, str) else ""
     return f"{quoted(value)} is not known{close or f'; write {listed(map(quoted, words))}'}"
 
 
@@ -165,8 +173,8 @@ def _other_shape(position: Position, value: object) -> str:
 
 
 def _other_list(key: str, value: Any) -> str:
-    if key == "env":
-        return 'not a table; write env = { NAME = "value" }'
+    if key in _TABLES_OF_TEXTS:
+        return f"not a table; write {_TABLES_OF_TEXTS[key]}"
     if isinstance(value, str):
         return f"not a list; write {key} = [{quoted(value)}]"
     return f'not a list; write {key} = ["…"]'

@@ -121,12 +121,32 @@ WHOLE
 # no workers
 workers = 0
 WHOLE
-=> 1: workers: not a number of workers; write "auto" or a number from 1 to 200
+=> 1: workers: not a number of workers; write "auto", a number from 1 to 200, or { min = 1, max = 8 }
 
 # workers in words
 workers = "many"
 WHOLE
-=> 1: workers: not a number of workers; write "auto" or a number from 1 to 200
+=> 1: workers: not a number of workers; write "auto", a number from 1 to 200, or { min = 1, max = 8 }
+
+# workers from more to fewer
+workers = { min = 8, max = 2 }
+WHOLE
+=> 1: workers: min is more than max; write { min = 2, max = 8 }
+
+# workers without a bound
+workers = { min = 2 }
+WHOLE
+=> 1: workers: min and max are numbers from 1 to 200; write both
+
+# workers with a word of their own
+workers = { min = 2, max = 4, grow = true }
+WHOLE
+=> 1: workers: "grow" is unknown here; write { min = 1, max = 8 }
+
+# workers with no time to shrink
+workers = { min = 2, max = 4, shrink = "0s" }
+WHOLE
+=> 1: workers: no time at all; write a duration longer than "0s", as in "30s"
 
 # too small a number
 LISTEN
@@ -341,17 +361,121 @@ WHOLE
 search_path = "/bin:."
 => 7: [pool.default] search_path: not a search path; write absolute directories with ":" between, as in "/usr/bin:/bin"
 
+# a policy for links that is none
+WHOLE
+symlinks = "some"
+=> 6: [site.mount] symlinks: "some" is not known; write "never", "owner", "inside" or "all"
+
+# a field's name that is none
+WHOLE
+headers = { "X Y" = "a" }
+=> 6: [site.mount] headers."X Y": not a field's name; write one like "Cache-Control"
+
+# a field with a line end in it
+WHOLE
+headers = { X-A = "a\r\nSet-Cookie: b" }
+=> 6: [site.mount] headers.X-A: not a field's value; write printable ASCII
+
+# a field of the server's own
+WHOLE
+headers = { content-length = "5" }
+=> 6: [site.mount] headers.content-length: the server writes this field itself; remove it
+
+# headers that are no table
+WHOLE
+headers = ["Cache-Control: no-cache"]
+=> 6: [site.mount] headers: not a table; write headers = { Cache-Control = "no-cache" }
+
+# a field twice
+WHOLE
+headers = { X-A = "a", x-a = "b" }
+=> 6: [site.mount] headers: "x-a" stands here twice; remove one
+
+# two ways to say how long
+WHOLE
+headers = { cache-control = "no-cache" }
+expires = "1d"
+=> 7: [site.mount] expires: headers have "Cache-Control", which this writes; remove one of them
+
+# a coding that nobody knows
+WHOLE
+precompressed = ["gz", "bz2"]
+=> 6: [site.mount] precompressed: neither true, false nor a list of them: ["zst", "br", "gz"]
+
+# a fallback that leads out
+WHOLE
+fallback = ["/../x", "x.html"]
+=> 6: [site.mount] fallback: neither a file below the docroot, as in "/index.html", nor a suffix, as in ".html"
+=> 6: [site.mount] fallback: neither a file below the docroot, as in "/index.html", nor a suffix, as in ".html"
+
+# a charset that is none
+WHOLE
+charset = "utf 8"
+=> 6: [site.mount] charset: not a charset; write one like "utf-8", or "" for none
+
+# types that are none
+types = { ".tar.gz" = "application/gzip", ".x" = "text" }
+WHOLE
+=> 1: types.".tar.gz": not a suffix; write it with its one dot, as in ".md"
+=> 1: types.".x": not a media type; write one like "text/plain"
+
+# an error page for what is no error
+LISTEN
+[[site]]
+error_pages = { 200 = "ok.html", 404 = "" }
+[[site.mount]]
+docroot = "www"
+=> 4: [site] error_pages.200: not the status of an error; write a number from 400 to 599
+=> 4: [site] error_pages.404: not a path; write it in quotes, as in "/srv/files"
+
+# redirects that lead nowhere, and to another host by mistake
+LISTEN
+[[site]]
+[[site.mount]]
+redirect = "new"
+[[site.mount]]
+path = "/b"
+redirect = "//evil.example/"
+[[site.mount]]
+path = "/c"
+redirect = "https://example.org/?a=b"
+[[site.mount]]
+path = "/d/"
+redirect = "/d/"
+=> 5: [site.mount] redirect: neither a path, as in "/new/", nor an address, as in "https://example.org/"
+=> 8: [site.mount] redirect: neither a path, as in "/new/", nor an address, as in "https://example.org/"
+=> 11: [site.mount] redirect: neither a path, as in "/new/", nor an address, as in "https://example.org/"
+=> 12: [site.mount]: redirect leads to the mount itself; write where it has moved
+
+# a status that does not redirect
+LISTEN
+[[site]]
+[[site.mount]]
+redirect = "/new/"
+status = 303
+=> 6: [site.mount] status: 303 is not known; write 301, 302, 307 or 308
+
+# keys of files for a redirect
+LISTEN
+[[site]]
+[[site.mount]]
+redirect = "/new/"
+listing = true
+symlinks = "never"
+=> 6: [site.mount] listing: means nothing in a mount with redirect; remove it
+=> 7: [site.mount] symlinks: means nothing in a mount with redirect; remove it
+
 # a mount of no kind
 LISTEN
 [[site]]
 [[site.mount]]
 path = "/"
-=> 4: [site.mount]: a mount has either docroot = "DIRECTORY" or cgi = "DIRECTORY or FILE"; write one of them
+=> 4: [site.mount]: a mount has one of docroot = "DIRECTORY", cgi = "DIRECTORY or FILE" and redirect = "PATH or URL"; write one of them
 
 # a mount of two kinds
 WHOLE
 cgi = "x"
-=> 4: [site.mount]: a mount has either docroot = "DIRECTORY" or cgi = "DIRECTORY or FILE"; write one of them
+=> 4: [site.mount]: a mount has one of docroot = "DIRECTORY", cgi = "DIRECTORY or FILE" and redirect = "PATH or URL"; write one of them
 
 # a key of programs for files
 WHOLE
@@ -450,13 +574,13 @@ pool = "p"
 cgi = 3
 [log]
 format = "xml"
-=> 1: workers: not a number of workers; write "auto" or a number from 1 to 200
+=> 1: workers: not a number of workers; write "auto", a number from 1 to 200, or { min = 1, max = 8 }
 => 4: [listen] backlog: not a whole number; write one like backlog = 1024
 => 6: [site] name: unknown key; did you mean "names"?
 => 8: [site.mount] path: not a path; it begins with "/" and has no "//", "." or ".." in it
 => 9: [site.mount] pool: there is no pool "p"; write [pool.p], or one of default
 => 10: [site.mount] cgi: not a path; write it in quotes, as in "/srv/www"
-=> 12: [log] format: "xml" is not known; write "common", "combined" or "json"
+=> 12: [log] format: "xml" is not known; write "common", "combined", "combined-plus" or "json"
 
 # a key without value
 WHOLE

@@ -368,6 +368,11 @@ def test_O2_programs_that_everyone_can_change_are_a_warning(site: Path) -> None:
     ]
 
 
+def test_O2_programs_by_suffix_lie_among_files_without_risk(site: Path) -> None:
+    text = MOUNTS + 'cgi = "www"\nsuffix = [".php"]\ninterpreter = "/bin/true"\n'
+    assert warnings(site, text) == []
+
+
 def test_O2_neighbours_with_like_names_are_no_risk(site: Path) -> None:
     (site / "www-cgi").mkdir()
     assert warnings(site, MOUNTS + 'cgi = "www-cgi"\n') == []

@@ -16,11 +16,14 @@ from forkhttpd.config.places import CHILDREN
 from tests.config.files import WHOLE, write
 
 FULL = """
-workers = 3
+workers = { min = 2, max = 9, shrink = "90s" }
+worker_memory = "300M"
+control_socket = "run/control"
 user = "www-data"
 group = "www-data"
 pid_file = "run/pid"
 server = ""
+types = { ".A" = "text/x; y=z" }
 
 [[listen]]
 address = "[::1]:0"
@@ -54,10 +57,25 @@ umask = "0077"
 
 [[site]]
 names = ["a.org", "*.b.org"]
+error_pages = { 404 = "404.html", 500 = "/x" }
 [[site.mount]]
 docroot = "ä \\"www\\"\\u007f"
 index = ["a\\tb", "c"]
 listing = true
+fallback = ["/a b.html", ".html"]
+precompressed = true
+expires = "36h"
+headers = { X-A = "a, \\"b\\"", Cache-control2 = "" }
+charset = ""
+symlinks = "owner"
+[[site.mount]]
+path = "/q"
+docroot = "q"
+precompressed = ["gz", "zst"]
+[[site.mount]]
+path = "/r"
+redirect = "https://r.example/"
+status = 308
 [[site.mount]]
 path = "/p"
 cgi = "x"
@@ -97,7 +115,7 @@ def test_O2_the_dump_has_every_key(tmp_path: Path) -> None:
         "Limits": document["limits"],
         "Pool": document["pool"]["default"],
         "Site": document["site"][0],
-        "Mount": {**mounts[0], **mounts[1]},
+        "Mount": {key: value for mount in mounts for key, value in mount.items()},
     }
     tables = {Config, *(table for children in CHILDREN.values() for table in children.values())}
     for table in tables:

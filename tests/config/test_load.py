@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forkhttpd.config import Address, Pool, load
+from forkhttpd.config import Address, Pool, WorkerRange, load
 from forkhttpd.config.dump import spell
 from forkhttpd.errors import ConfigError, ExitCode
 from tests.config.files import LISTEN, SITE, WHOLE, problems_of, write
@@ -157,7 +157,7 @@ def test_O2_a_file_that_cannot_be_read_says_why(tmp_path: Path) -> None:
 def test_O1_what_would_break_a_line_of_ours_is_escaped(tmp_path: Path) -> None:
     (problem,) = problems_of(write(tmp_path, WHOLE + '"a\\nb\\u001b" = 1\n'))
     assert problem.startswith(
-        "6: [site.mount] a\\x0ab\\x1b: unknown key; known here: path, docroot"
+        '6: [site.mount] "a\\x0ab\\x1b": unknown key; known here: path, docroot'
     )
 
 
@@ -167,3 +167,36 @@ def test_every_mount_knows_its_place(tmp_path: Path) -> None:
         (("site", 0, "mount", 0), "/"),
         (("site", 0, "mount", 1), "/a"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "workers"),
+    [
+        ("3", 3),
+        ('"auto"', "auto"),
+        ("{ min = 1, max = 8 }", WorkerRange(1, 8, 60.0)),
+        ('{ min = 2, max = 2, shrink = "5m" }', WorkerRange(2, 2, 300.0)),
+    ],
+)
+def test_M19_workers_are_a_number_or_auto_or_a_range(
+    tmp_path: Path, text: str, workers: object
+) -> None:
+    assert load(write(tmp_path, f"workers = {text}\n" + WHOLE)).workers == workers
+
+
+@pytest.mark.parametrize(
+    ("lines", "path"),
+    [
+        ("", None),
+        ('pid_file = "run/x.pid"\n', "run/x.control"),
+        ('pid_file = "run/x.pid"\ncontrol_socket = "auto"\n', "run/x.control"),
+        ('pid_file = "run/x.pid"\ncontrol_socket = "c"\n', "c"),
+        ('pid_file = "run/x.pid"\ncontrol_socket = ""\n', None),
+        ('control_socket = "c"\n', "c"),
+    ],
+)
+def test_O3_the_control_socket_is_beside_the_PID_file_unless_told(
+    tmp_path: Path, lines: str, path: str | None
+) -> None:
+    config = load(write(tmp_path, lines + WHOLE))
+    assert config.control_path == (tmp_path / path if path else None)

@@ -1,0 +1,56 @@
+"""Asks a running master over its control socket, whose other end is `forkhttpd.master.control`.
+
+One line out, one JSON object back.
+"""
+
+import json
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+from forkhttpd.errors import describe
+
+_LONGEST_ANSWER = 8 << 20  # bytes; all slots of the scoreboard, taken, are some 200 KiB
+
+
+class NoAnswer(Exception):
+    """Nobody answers: there is no such socket, nobody listens, or the master has gone."""
+
+
+def ask(path: Path, request: str, *, patience: float | None) -> dict[str, Any]:
+    """Return the answer to `status` or `reload`.
+
+    `patience` is in seconds, for each step; None waits for as long as the master is there.
+    Raises NoAnswer, and OSError where there is somebody that we may not ask.
+    """
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as connection:
+        connection.settimeout(patience)
+        try:
+            _connect(connection, path)
+            connection.sendall(request.encode() + b"\n")
+            answer = _receive(connection)
+        except (FileNotFoundError, ConnectionError, TimeoutError, BlockingIOError) as error:
+            raise NoAnswer(describe(error)) from None
+    if not answer.endswith(b"\n"):
+        raise NoAnswer("the master has gone before it answered")
+    found: dict[str, Any] = json.loads(answer)
+    return found
+
+
+def _connect(connection: socket.socket, path: Path) -> None:
+    """Connect; by way of the directory, since an address has room for 107 bytes only."""
+    directory = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        connection.connect(f"/proc/self/fd/{directory}/{path.name}")
+    finally:
+        os.close(directory)
+
+
+def _receive(connection: socket.socket) -> bytes:
+    answer = bytearray()
+    while piece := connection.recv(1 << 16):
+        answer += piece
+        if len(answer) > _LONGEST_ANSWER:
+            raise ConnectionError("the answer does not end")
+    return bytes(answer)
