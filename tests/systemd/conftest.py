@@ -1,0 +1,54 @@
+"""The machines of these tests, and the service on one of them."""
+
+import contextlib
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+from tests.systemd import debian, machine
+from tests.systemd.machine import CHECKOUT, Machine
+from tests.systemd.service import Service
+
+
+@pytest.fixture(scope="session", params=["this", "trixie"])
+def booted(request: pytest.FixtureRequest) -> Iterator[Machine]:
+    """A machine with this one's systemd (Debian 12: 252), and one with Debian 13's (257)."""
+    with contextlib.ExitStack() as ends:
+        try:
+            lower = Path("/") if request.param == "this" else debian.unpacked(request.param)
+            running = ends.enter_context(Machine.boot(lower))
+        except (machine.Unavailable, debian.Unavailable) as reason:
+            give_up(str(reason))
+        for command in installation():
+            running.run("sh", "-euc", f"cd /opt/source; {command}")
+        yield running
+
+
+def installation() -> list[str]:
+    """Return the commands by which README.md installs the unit."""
+    section = (CHECKOUT / "README.md").read_text().partition("### With systemd")[2]
+    commands = re.findall(r"^    (install .*|systemd-.*|systemctl daemon-.*)$", section, re.M)
+    assert len(commands) > 3
+    return commands
+
+
+def give_up(reason: str) -> NoReturn:
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture
+def service(booted: Machine) -> Iterator[Service]:
+    """The installed service, stopped, with a site of its own; nothing of it outlives the test."""
+    one = Service(booted)
+    one.prepare()
+    try:
+        yield one
+    finally:
+        print(one.journal())
+        one.end()
