@@ -18,7 +18,7 @@ def test_configuration_examples_make_one_valid_file(tmp_path: Path) -> None:
     assert len(examples) > 3
     file = tmp_path / "site.conf"
     file.write_text("\n".join(examples))
-    paths = [mount.path for mount in load(file).site[0].mount]
+    paths = [mount.path for _, mount in load(file).mounts()]
     assert paths == re.findall(r'^path +=.*?"(.+?)"', "\n".join(examples), re.MULTILINE)
 
 

@@ -59,6 +59,18 @@ def wait_for(condition: Callable[[], T], what: str, *, within: float = DEADLINE)
     return value
 
 
+def await_end(processes: list[psutil.Process], *, within: float = DEADLINE) -> None:
+    """Wait until none of them is alive."""
+    wait_for(lambda: not any(map(is_alive, processes)), f"the end of {processes}", within=within)
+
+
+def is_alive(process: psutil.Process) -> bool:
+    """Whether it runs; one that only waits for its parent, or for init, to reap it does not."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return process.status() != psutil.STATUS_ZOMBIE
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """A whole answer."""
@@ -74,10 +86,16 @@ class Reply:
 
 @dataclass(slots=True)
 class Daemon:
-    """A running forkhttpd.  `directory` holds its configuration, logs, `www` and `cgi-bin`."""
+    """A running forkhttpd.  `directory` holds its configuration, logs, `www` and `cgi-bin`.
+
+    wrapper: a command that execs the one that it is given, as in ("nice", "-n", "10").
+    env: what the daemon finds in its environment beside ours.
+    """
 
     directory: Path
     arguments: tuple[str, ...] = ()
+    wrapper: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] = field(init=False)
     port: int = 0
 
@@ -104,6 +122,10 @@ class Daemon:
         path.chmod(mode)
         return path
 
+    def configure(self, config: str) -> None:
+        """Replace the configuration; whoever reads it meanwhile gets the old or the new one."""
+        self.write("forkhttpd.new", config).rename(self.config)
+
     def script(self, name: str, content: str, *, mode: int = 0o755) -> Path:
         """Make a CGI script."""
         return self.write(f"cgi-bin/{name}", content, mode=mode)
@@ -123,13 +145,43 @@ class Daemon:
         """Start and do not wait."""
         with open(self.directory / "stderr", "wb") as stderr:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "forkhttpd", "-c", str(self.config), *self.arguments],
+                [*self.wrapper, *self._command()],
                 stdin=subprocess.DEVNULL,
                 stdout=stderr,
                 stderr=stderr,
                 start_new_session=True,
+                env={**os.environ, **self.env},
                 cwd="/",
             )
+
+    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run the command on its configuration to its end: `command("-s", "reload")`."""
+        return subprocess.run(
+            [*self._command(), *arguments],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE,
+            env={**os.environ, **self.env},
+            cwd="/",
+        )
+
+    def _command(self) -> list[str]:
+        return [sys.executable, "-m", "forkhttpd", "-c", str(self.config), *self.arguments]
+
+    def reload(self, config: str | None = None) -> bool:
+        """Send HUP, with a new configuration if given; return whether it was taken up."""
+        if config is not None:
+            self.configure(config)
+        reloads, refusals = self.verdicts()
+        self.send_signal(signal.SIGHUP)
+        wait_for(lambda: self.verdicts() != (reloads, refusals), "a verdict on the reload")
+        return self.verdicts()[0] > reloads
+
+    def verdicts(self) -> tuple[int, int]:
+        """Return how many reloads were taken up and how many were refused."""
+        log = self.log
+        return log.count("]: reloaded: "), log.count("]: reload refused, nothing changed: ")
 
     def send_signal(self, number: signal.Signals) -> None:
         """Send a signal to the master."""
@@ -148,7 +200,7 @@ class Daemon:
         for process in family:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
-        psutil.wait_procs(family, DEADLINE)
+        await_end(family)
 
     def family(self) -> list[psutil.Process]:
         """Return every process below the master."""
@@ -227,7 +279,12 @@ def read_all(connection: socket.socket) -> bytes:
 
 @contextlib.contextmanager
 def daemon(
-    config: str = SITE, *, arguments: tuple[str, ...] = (), start: bool = True
+    config: str = SITE,
+    *,
+    arguments: tuple[str, ...] = (),
+    wrapper: tuple[str, ...] = (),
+    env: Mapping[str, str] = {},
+    start: bool = True,
 ) -> Iterator[Daemon]:
     """Make a Daemon, in a directory that any user may enter, and end it; its log is printed."""
     if os.geteuid() == 0 and "user =" not in config and "--allow-root" not in arguments:
@@ -237,7 +294,7 @@ def daemon(
         directory.chmod(0o755)
         for part in ("www", "cgi-bin"):
             (directory / part).mkdir()
-        running = Daemon(directory, arguments)
+        running = Daemon(directory, arguments, wrapper, env)
         running.write("forkhttpd.conf", config)
         try:
             if start:

@@ -1,0 +1,400 @@
+"""Programs and time: deadlines, streams, clients and children that come and go (C4, C10-C12)."""
+
+import contextlib
+import re
+import select
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.live.daemon import SITE, Daemon, daemon, is_alive, read_all, wait_for
+from tests.live.scene import processes_with
+
+RESET = b"\1\0\0\0\0\0\0\0"  # struct linger: on, 0 seconds
+
+FAMILY = """\
+#!/bin/sh
+sleep 300 &
+%s
+sleep 300
+"""
+
+
+def mounted(keys: str) -> str:
+    """Return the configuration with these keys in the mount of the programs."""
+    return SITE.replace('cgi = "cgi-bin"', f'cgi = "cgi-bin"\n{keys}')
+
+
+@contextlib.contextmanager
+def asked(running: Daemon, path: str, *, count: int = 1) -> Iterator[socket.socket]:
+    """Ask for a program's path and wait until its processes, `count` of them, are there."""
+    with running.connect() as connection:
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        wait_for(lambda: len(running_in(running)) >= count, "the program")
+        yield connection
+
+
+def running_in(running: Daemon) -> list[int]:
+    return processes_with(f"SCRIPT_FILENAME={running.directory}")
+
+
+# C4
+
+
+@pytest.mark.parametrize(
+    ("keys", "before"),
+    [
+        ('first_byte = "300ms"', ":"),
+        ('silence = "300ms"', "printf 'Content-Type:'"),
+        ('total = "300ms"', ":"),
+        ('total = "300ms"', "while :; do printf 'X-A: b\\n'; sleep 0.05; done"),
+    ],
+)
+def test_C4_each_clock_ends_the_whole_group_with_504_before_the_header(
+    keys: str, before: str
+) -> None:
+    with daemon(mounted(keys)) as running:
+        running.script("slow.sh", FAMILY % before)
+        assert running.get("/cgi-bin/slow.sh").status == 504
+        wait_for(lambda: not running_in(running), "the end of the group")
+        running.await_log("was too slow")
+
+
+@pytest.mark.parametrize(
+    ("keys", "after"),
+    [
+        ('silence = "300ms"', ":"),
+        ('total = "600ms"', ":"),
+        ('total = "600ms"', "while :; do echo x; sleep 0.05; done"),
+    ],
+)
+def test_C4_after_the_header_the_connection_breaks_off(keys: str, after: str) -> None:
+    begin = "printf 'Content-Type: text/plain\\n\\nbegun\\n'\n"
+    with daemon(mounted(keys)) as running:
+        running.script("slow.sh", FAMILY % (begin + after))
+        with running.connect() as connection:
+            connection.sendall(b"GET /cgi-bin/slow.sh HTTP/1.1\r\nHost: x\r\n\r\n")
+            got = b""
+            while b"begun" not in got:
+                got += connection.recv(65536)
+            with pytest.raises(ConnectionResetError):
+                read_slowly(connection)
+        wait_for(lambda: not running_in(running), "the end of the group")
+
+
+def test_C4_who_ignores_TERM_is_killed_after_the_grace() -> None:
+    config = mounted('first_byte = "200ms"') + '\n[pool.default]\nkill_grace = "300ms"\n'
+    with daemon(config) as running:
+        running.script("deaf.sh", "#!/bin/sh\ntrap '' TERM\nwhile :; do sleep 1; done\n")
+        assert running.get("/cgi-bin/deaf.sh").status == 504
+        wait_for(lambda: not running_in(running), "the end of the program")
+
+
+# C10
+
+
+def test_C10_each_event_arrives_before_the_next_is_written(served: Daemon) -> None:
+    """A server-sent event that was kept back anywhere would never come: the script waits."""
+    served.script(
+        "events.py",
+        "#!/usr/bin/env python3\n"
+        "import os, time\n"
+        "print('Content-Type: text/event-stream\\n', flush=True)\n"
+        "for number in range(20):\n"
+        "    print(f'data: {number}\\n', flush=True)\n"
+        "    while not os.path.exists(f\"{os.environ['DOCUMENT_ROOT']}/seen{number}\"):\n"
+        "        time.sleep(0.005)\n",
+    )
+    with served.connect() as connection:
+        connection.sendall(b"GET /cgi-bin/events.py HTTP/1.0\r\n\r\n")
+        got = b""
+        for number in range(20):
+            while f"data: {number}\n\n".encode() not in got:
+                got += connection.recv(65536)
+            assert f"data: {number + 1}\n".encode() not in got
+            served.write(f"www/seen{number}", "")
+        assert connection.recv(65536) == b""
+
+
+def test_C10_a_body_reaches_the_program_as_it_comes(served: Daemon) -> None:
+    served.script(
+        "upload.py",
+        "#!/usr/bin/env python3\n"
+        "import os\n"
+        "os.write(1, b'Content-Type: text/plain\\n\\n')\n"
+        "while piece := os.read(0, 65536):\n"
+        "    os.write(1, piece)\n",
+    )
+    with served.connect() as connection:
+        connection.sendall(
+            b"POST /cgi-bin/upload.py HTTP/1.1\r\nHost: x\r\nContent-Length: 15\r\n\r\n"
+        )
+        got = b""
+        for word in (b"one..", b"two..", b"three"):
+            connection.sendall(word)
+            while word not in got:
+                got += connection.recv(65536)
+
+
+FLOOD_SIZE = 200 << 20
+FLOOD = f"""\
+#!/usr/bin/env python3
+import os
+os.write(1, b'Content-Type: a/b\\n\\n')
+with open(os.environ['DOCUMENT_ROOT'] + '/progress', 'w') as progress:
+    for _ in range({FLOOD_SIZE >> 16}):
+        piece = memoryview(bytes(65536))
+        while piece:
+            piece = piece[os.write(1, piece):]
+        progress.seek(0)
+        progress.write(f'{{_:9}}')
+        progress.flush()
+"""
+
+
+@contextlib.contextmanager
+def flood(running: Daemon) -> Iterator[socket.socket]:
+    """Ask for 200 MB, with a small window."""
+    running.script("flood.py", FLOOD)
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        client.settimeout(60)
+        client.connect(("127.0.0.1", running.port))
+        client.sendall(b"GET /cgi-bin/flood.py HTTP/1.0\r\n\r\n")
+        yield client
+
+
+def progress(running: Daemon) -> int:
+    """Return how many bytes the program has got rid of."""
+    with contextlib.suppress(FileNotFoundError, ValueError):
+        return int((running.directory / "www/progress").read_text()) << 16
+    return 0
+
+
+def memory(running: Daemon) -> int:
+    return sum(process.memory_info().rss for process in running.workers() + running.spawners())
+
+
+def read_slowly(client: socket.socket) -> int:
+    total = 0
+    while piece := client.recv(1 << 20):
+        total += len(piece)
+    return total
+
+
+@pytest.mark.parametrize("spool", ["64M", "0"])
+def test_C10_a_slow_client_costs_no_memory(spool: str) -> None:
+    config = mounted(f'spool = "{spool}"').replace("workers = 2", "workers = 1")
+    with daemon(config) as running:
+        running.script("warm.sh", "#!/bin/sh\nprintf 'Content-Type: a/b\\n\\n'\n")
+        running.get("/cgi-bin/warm.sh")
+        before = memory(running)
+        with flood(running) as client:
+            wait_for(lambda: _standstill(running), "the program to stand still")
+            samples, total = [memory(running)], 0
+            while piece := client.recv(1 << 20):
+                total += len(piece)
+                if total >> 24 >= len(samples):  # every 16 MiB
+                    samples.append(memory(running))
+        assert total > FLOOD_SIZE
+        assert max(samples) - before < 4 << 20
+
+
+def test_C10_without_a_spool_the_client_holds_the_program_back() -> None:
+    with daemon(mounted('spool = "0"')) as running, flood(running) as client:
+        blocked = wait_for(lambda: _standstill(running), "the program to stand still")
+        assert blocked < 16 << 20  # pipe, the piece at hand, the sockets' buffers
+        assert running.get("/").status == 200
+        assert read_slowly(client) > FLOOD_SIZE
+
+
+def test_C20_with_a_spool_the_program_does_not_wait_for_its_client() -> None:
+    config = mounted('spool = "300M"') + "\n[pool.default]\nprocesses = 1\n"
+    with daemon(config) as running, flood(running) as client:
+        wait_for(lambda: progress(running) >= FLOOD_SIZE - 65536, "the program's end", within=60)
+        wait_for(lambda: not running_in(running), "its place in the pool")
+        assert running.get("/cgi-bin/flood.py", method="HEAD").status == 200
+        assert read_slowly(client) > FLOOD_SIZE
+
+
+def _standstill(running: Daemon) -> int:
+    """Return how far the program is, when it makes no headway for a second; else 0."""
+    here = progress(running)
+    deadline = time.monotonic() + 1
+    while here and progress(running) == here:
+        if time.monotonic() > deadline:
+            return here
+        time.sleep(0.05)
+    return 0
+
+
+# C11
+
+HOLDER = """\
+#!/bin/sh
+%s sleep 300 &
+printf 'Content-Type: text/plain\\n\\n%%s' $!
+"""
+
+
+@pytest.mark.parametrize("start", ["", "setsid"])
+def test_C11_the_answer_ends_with_the_leader_though_a_child_holds_the_output(start: str) -> None:
+    with daemon(mounted('background = "leave"\ndrain_grace = "100ms"')) as running:
+        running.script("hold.sh", HOLDER % start)
+        with running.connect() as connection:
+            connection.sendall(b"GET /cgi-bin/hold.sh HTTP/1.1\r\nHost: x\r\n\r\n")
+            got = b""
+            while not got.endswith(b"0\r\n\r\n"):
+                piece = connection.recv(65536)
+                assert piece, got
+                got += piece
+        left = wait_for(lambda: running_in(running), "the one that was left")
+        for pid in left:
+            psutil.Process(pid).kill()
+
+
+@pytest.mark.parametrize("start", ["", "setsid"])
+def test_C11_where_nothing_is_left_the_answer_ends_with_the_group(start: str) -> None:
+    with daemon(mounted('background = "kill"\ndrain_grace = "1m"\nsilence = "1m"')) as running:
+        running.script("hold.sh", HOLDER % start)
+        assert running.get("/cgi-bin/hold.sh").status == 200
+        wait_for(lambda: not running_in(running), "the end of all")
+
+
+def test_C11_all_that_was_written_before_the_end_arrives() -> None:
+    with daemon(mounted('background = "leave"\ndrain_grace = "50ms"')) as running:
+        running.script(
+            "hold.py",
+            "#!/usr/bin/env python3\n"
+            "import os, subprocess\n"
+            "child = subprocess.Popen(['sleep', '300'])\n"
+            "os.write(1, b'Content-Type: a/b\\n\\n')\n"
+            "for _ in range(64): os.write(1, bytes(65536))\n",
+        )
+        assert len(running.get("/cgi-bin/hold.py").body) == 4 << 20
+        for pid in running_in(running):
+            psutil.Process(pid).kill()
+
+
+def test_C11_a_leader_that_ends_without_a_header_is_502_though_its_output_is_held() -> None:
+    with daemon(mounted('background = "leave"\ndrain_grace = "100ms"')) as running:
+        running.script("hold.sh", "#!/bin/sh\nsleep 300 &\nexit 3\n")
+        assert running.get("/cgi-bin/hold.sh").status == 502
+        running.await_log("exited with 3 without any output")
+        for pid in running_in(running):
+            psutil.Process(pid).kill()
+
+
+# C12
+
+WORK = """\
+#!/bin/sh
+[ -n "$CONTENT_LENGTH" ] && cat >/dev/null
+printf 'Content-Type: text/plain\\n\\nbegun\\n'
+while [ ! -e "$DOCUMENT_ROOT/go" ]; do sleep 0.02; done
+head -c 1000000 /dev/zero
+echo done > "$DOCUMENT_ROOT/done"
+"""
+
+
+@pytest.fixture
+def worksite() -> Iterator[Daemon]:
+    with daemon(mounted('on_disconnect = "finish"\ndisconnect_grace = "100ms"')) as running:
+        (running.directory / "www").chmod(0o777)
+        running.script("work.sh", WORK)
+        yield running
+
+
+@pytest.mark.parametrize("seen", [b"", b"begun"])
+def test_C12_a_program_may_finish_without_its_client(worksite: Daemon, seen: bytes) -> None:
+    with asked(worksite, "/cgi-bin/work.sh") as connection:
+        got = b""
+        while seen not in got:
+            got += connection.recv(65536)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+    worksite.write("www/go", "")
+    wait_for((worksite.directory / "www/done").exists, "the work to be done")
+    wait_for(lambda: not running_in(worksite), "the end of the program")
+
+
+def test_C12_a_program_that_lacks_its_input_does_not_finish(worksite: Daemon) -> None:
+    """It would take what came for the whole (C2)."""
+    with worksite.connect() as connection:
+        connection.sendall(
+            b"POST /cgi-bin/work.sh HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf"
+        )
+        wait_for(lambda: running_in(worksite), "the program")
+    worksite.write("www/go", "")
+    wait_for(lambda: not running_in(worksite), "the end of the program")
+    assert not (worksite.directory / "www/done").exists()
+
+
+def test_C12_the_clocks_run_on_without_the_client() -> None:
+    with daemon(mounted('on_disconnect = "finish"\ntotal = "1s"')) as running:
+        running.script("work.sh", WORK)
+        with asked(running, "/cgi-bin/work.sh"):
+            pass
+        wait_for(lambda: not running_in(running), "the end of the program")
+
+
+def test_C12_a_FIN_counts_after_the_grace_and_a_reset_at_once() -> None:
+    with daemon(mounted('disconnect_grace = "5m"')) as running:
+        running.script("work.sh", WORK)
+        with asked(running, "/cgi-bin/work.sh") as connection:
+            connection.shutdown(socket.SHUT_WR)
+            assert connection.recv(65536)  # it still listens
+            (pid,) = _leaders(running)
+            assert is_alive(pid)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        wait_for(lambda: not is_alive(pid), "the end of the program")
+    with daemon(mounted('disconnect_grace = "100ms"')) as running:
+        running.script("work.sh", WORK)
+        with asked(running, "/cgi-bin/work.sh") as connection:
+            connection.shutdown(socket.SHUT_WR)
+            wait_for(lambda: not running_in(running), "the end of the program")
+
+
+def _leaders(running: Daemon) -> list[psutil.Process]:
+    return [
+        process
+        for pid in running_in(running)
+        if (process := psutil.Process(pid)).ppid() in [s.pid for s in running.spawners()]
+    ]
+
+
+def test_C12_a_FIN_that_came_with_the_request_counts_too() -> None:
+    with daemon(mounted('disconnect_grace = "100ms"')) as running:
+        running.script("work.sh", WORK)
+        with running.connect() as connection:
+            connection.sendall(b"GET /cgi-bin/work.sh HTTP/1.1\r\nHost: x\r\n\r\n")
+            connection.shutdown(socket.SHUT_WR)
+            running.await_access_log("work.sh")
+        wait_for(lambda: not running_in(running), "the end of the program")
+
+
+def test_C12_a_client_that_only_sends_no_more_is_served_where_the_mount_says_so() -> None:
+    with daemon(mounted('half_close = true\ndisconnect_grace = "0s"')) as running:
+        (running.directory / "www").chmod(0o777)
+        running.script("work.sh", WORK)
+        with asked(running, "/cgi-bin/work.sh") as connection:
+            connection.shutdown(socket.SHUT_WR)
+            readable, _, _ = select.select([connection], [], [], 1)
+            assert readable
+            running.write("www/go", "")
+            assert read_all(connection).endswith(b"0\r\n\r\n")
+
+
+def test_C12_who_leaves_before_the_answer_is_in_the_log_with_499(served: Daemon) -> None:
+    served.script("silent.sh", "#!/bin/sh\nexec sleep 300\n")
+    with asked(served, "/cgi-bin/silent.sh?gone") as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+    served.await_access_log('/cgi-bin/silent.sh?gone HTTP/1.1" 499 ')
+
+
+def test_the_log_names_no_bug(served: Daemon) -> None:
+    assert not re.findall("a task failed|Traceback", served.log)
+    assert Path(served.directory).exists()

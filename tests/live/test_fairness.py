@@ -1,0 +1,77 @@
+"""Workers share what comes, and what waits belongs to nobody (M17)."""
+
+import contextlib
+import os
+import signal
+import socket
+
+from tests.live.asking import await_workers, ready_workers
+from tests.live.daemon import SITE, Daemon, daemon, read_all, wait_for
+from tests.live.scene import timeouts
+
+FOUR = SITE.replace("workers = 2", "workers = 4")
+COUNT = 400
+SLOW = b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+def make_large(running: Daemon) -> None:
+    with open(running.write("www/large", ""), "wb") as large:
+        large.truncate(64 << 20)
+
+
+def open_slow(running: Daemon, stack: contextlib.ExitStack) -> socket.socket:
+    """Ask for more than the buffers hold, and read no more than the beginning.
+
+    One after the other: the kernel would send all to the one worker that waits in front, if the
+    workers did not step back.
+    """
+    connection = socket.socket()
+    stack.enter_context(connection)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    connection.connect(("127.0.0.1", running.port))
+    connection.sendall(SLOW)
+    assert connection.recv(1) == b"H"
+    return connection
+
+
+def test_M17_the_busiest_of_four_has_at_most_half_as_much_again_as_the_mean() -> None:
+    with daemon(FOUR) as running, contextlib.ExitStack() as stack:
+        make_large(running)
+        for _ in range(COUNT):
+            open_slow(running, stack)
+        wait_for(lambda: sum(in_flight(running)) == COUNT, "all to be served")
+        assert max(in_flight(running)) <= 1.5 * COUNT / 4, in_flight(running)
+
+
+def in_flight(running: Daemon) -> list[int]:
+    return [one["in_flight"] for one in ready_workers(running)]
+
+
+def test_M17_connections_in_the_backlog_of_a_killed_worker_are_answered_by_the_next() -> None:
+    config = SITE.replace("workers = 2", "workers = 1") + timeouts(heartbeat="10m")
+    with daemon(config) as running, contextlib.ExitStack() as stack:
+        running.write("www/page", "page")
+        (worker,) = running.workers()
+        worker.suspend()
+        waiting = [stack.enter_context(running.connect()) for _ in range(100)]
+        for connection in waiting:
+            connection.sendall(b"GET /page HTTP/1.0\r\n\r\n")
+        worker.kill()
+        answers = [read_all(connection) for connection in waiting]
+        assert all(answer.endswith(b"\r\n\r\npage") for answer in answers)
+        running.await_log("died: SIGKILL, respawned")
+
+
+def test_M17_a_killed_worker_of_four_loses_only_its_own() -> None:
+    with daemon(FOUR) as running, contextlib.ExitStack() as stack:
+        running.write("www/page", "page")
+        victim = running.workers()[0].pid
+        os.kill(victim, signal.SIGSTOP)
+        clients = [stack.enter_context(running.connect()) for _ in range(80)]
+        for connection in clients:
+            connection.sendall(b"GET /page HTTP/1.0\r\n\r\n")
+        os.kill(victim, signal.SIGKILL)
+        answers = [read_all(connection) for connection in clients]
+        # It slept, so it had accepted none of them.
+        assert all(answer.endswith(b"\r\n\r\npage") for answer in answers)
+        await_workers(running, 4)
