@@ -232,10 +232,17 @@ def _reload(source: Source) -> bool:
 
 
 def _await_verdict(path: Path) -> dict[str, Any]:
+    """Ask; once more when a master took the question along: perhaps it left to a new one."""
     try:
         return ask(path, "reload", patience=None)
-    except NoAnswer:  # perhaps of a master that has just left to a new one: that one answers
+    except NoAnswer as silence:
+        if not silence.asked:
+            raise
+    try:
         return ask(path, "reload", patience=None)
+    except NoAnswer:
+        message = "the master stopped before it came to a verdict"
+        raise StartupError(message, exit_code=ExitCode.UNAVAILABLE) from None
 
 
 def _deliver(path: Path, number: signal.Signals) -> None:

@@ -15,7 +15,14 @@ _LONGEST_ANSWER = 8 << 20  # bytes; all slots of the scoreboard, taken, are some
 
 
 class NoAnswer(Exception):
-    """Nobody answers: there is no such socket, nobody listens, or the master has gone."""
+    """Nobody answers: there is no such socket, nobody listens, or the master has gone.
+
+    asked: whether somebody was there to take the question.
+    """
+
+    def __init__(self, reason: str, *, asked: bool) -> None:
+        super().__init__(reason)
+        self.asked = asked
 
 
 def ask(path: Path, request: str, *, patience: float | None) -> dict[str, Any]:
@@ -26,14 +33,16 @@ def ask(path: Path, request: str, *, patience: float | None) -> dict[str, Any]:
     """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as connection:
         connection.settimeout(patience)
+        asked = False
         try:
             _connect(connection, path)
             connection.sendall(request.encode() + b"\n")
+            asked = True
             answer = _receive(connection)
         except (FileNotFoundError, ConnectionError, TimeoutError, BlockingIOError) as error:
-            raise NoAnswer(describe(error)) from None
+            raise NoAnswer(describe(error), asked=asked) from None
     if not answer.endswith(b"\n"):
-        raise NoAnswer("the master has gone before it answered")
+        raise NoAnswer("the master has gone before it answered", asked=True)
     found: dict[str, Any] = json.loads(answer)
     return found
 

@@ -359,11 +359,14 @@ def test_C12_a_FIN_counts_after_the_grace_and_a_reset_at_once() -> None:
 
 
 def _leaders(running: Daemon) -> list[psutil.Process]:
-    return [
-        process
-        for pid in running_in(running)
-        if (process := psutil.Process(pid)).ppid() in [s.pid for s in running.spawners()]
-    ]
+    spawners = [spawner.pid for spawner in running.spawners()]
+    found = []
+    for pid in running_in(running):
+        with contextlib.suppress(psutil.NoSuchProcess):  # its children come and go
+            process = psutil.Process(pid)
+            if process.ppid() in spawners:
+                found.append(process)
+    return found
 
 
 def test_C12_a_FIN_that_came_with_the_request_counts_too() -> None:

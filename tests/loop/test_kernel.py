@@ -165,6 +165,27 @@ def test_a_task_that_yields_lets_others_run_first(bench: Bench) -> None:
     assert order == ["greedy", "other", "greedy", "greedy"]
 
 
+def test_a_task_that_always_finds_more_to_read_lets_others_run(bench: Bench) -> None:
+    """A client that sends faster than it is answered must not have the loop for itself."""
+    port = Port(bench.loop, -1)  # which can be read for ever
+    reads: list[int] = []
+
+    async def greedy() -> None:
+        while len(reads) < 1000:
+            await port.readable(FOREVER)
+            reads.append(len(reads))
+
+    seen: list[int] = []
+
+    async def other() -> None:
+        seen.append(len(reads))
+
+    task = bench.loop.spawn(greedy())
+    bench.loop.spawn(other())
+    bench.turn_until(lambda: task.ended, turns=1000)
+    assert seen[0] < 10
+
+
 def test_hurry_only_shortens(bench: Bench) -> None:
     late: list[float] = []
 

@@ -330,7 +330,8 @@ def test_M14_fifty_HUPs_leave_no_descriptor(tmp_path: Path) -> None:
         for _ in range(50):
             live.reload(workers=1)
         await_that(lambda: len(live.children()) == 2)
-        await_that(lambda: live.fds() == before)
+        # Fewer, if the first reload's old generation was reaped but not yet closed at `before`.
+        await_that(lambda: live.fds() <= before, f"{before} descriptors")
         assert len(os.listdir(f"/proc/{live.pid}/task")) == 1
 
 
