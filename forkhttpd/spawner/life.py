@@ -19,7 +19,9 @@ What remains different, and why (tests/spawner/warm holds this list to be comple
     sys.path_importer_cache  may know directories of the interpreter already; it looks at their
                              times, as always
     object.__subclasses__()  knows classes of modules that others import
-    CPU time, memory         less CPU; the spawner's memory is shared, and counts as resident
+    CPU time                 less
+    memory                   the spawner's, too: it counts as resident, and may hold remains of
+                             former requests of the pool, for who reads /proc/self/mem
     traceback of a failure   of sys.excepthook itself: a line more
     objects' last words      a destructor that runs at the very end finds modules still there
     AttributeError           CPython 3.13 does not suggest to rename a module of the script's
@@ -43,7 +45,7 @@ from forkhttpd.spawner.image import Image
 from forkhttpd.spawner.origin import Origin
 from forkhttpd.spawner.protocol import Start
 from forkhttpd.spawner.scripts import Script
-from forkhttpd.spawner.stash import RENEWED, Stash, renew, replace
+from forkhttpd.spawner.stash import RENEWED, Stash, renew
 from forkhttpd.spawner.streams import Streams
 
 
@@ -95,10 +97,10 @@ def _begin(birth: Birth) -> Life:
     for name in RENEWED & origin.modules.keys():
         renew(name, origin.modules[name], stderr=sys.stderr)
     code = script.code or _compile(script.file)
+    birth.stash.open()
     gc.freeze()  # what is left of the spawner is neither to be seen nor to be collected
     namespace = _main(script.file, origin)
     sys.path.insert(0, script.directory)
-    birth.stash.open()
     return code, namespace, ending(birth.stash.ready)
 
 
@@ -117,8 +119,6 @@ def _restore(origin: Origin) -> None:
 
     Every object that is touched is a page of memory copied (1 µs), so it is looked at first.
     """
-    if len(sys.modules) != len(origin.modules):
-        replace(sys.modules, origin.modules)
     if len(sys.path_importer_cache) != len(origin.directories):
         sys.path_importer_cache.clear()
         sys.path_importer_cache.update(origin.directories)

@@ -26,7 +26,6 @@ TIMEOUT = 20  # seconds, also for the slowest disk
 
 _LONGEST_SOURCE = 1 << 20
 _MOST_FILES = 32  # of the script's own directory, that are read for what they import
-_FRESH = 2.0  # seconds: a file system may not tell two changes apart that are closer
 
 # They do something to whoever imports them that leaves no trace we look for, or are no use here.
 _ACTING = frozenset(

@@ -53,6 +53,7 @@ class Stash(MetaPathFinder):
         self._given: Set[str] = set()
         self._checked_path: List[str] = []
         self._shadowed: FrozenSet[str] = frozenset()
+        self._strays: Tuple[str, ...] = ()  # in sys.modules besides
         self._restore()
 
     def __contains__(self, name: str) -> bool:
@@ -75,13 +76,18 @@ class Stash(MetaPathFinder):
             sys.meta_path.remove(self)
             self._restore()
 
-    def tidy(self) -> None:
-        """Take out what has been imported meanwhile: an encoding, say, on its first use."""
-        if len(sys.modules) != len(self._origin.modules):
-            self._restore()
+    def note_strays(self) -> None:
+        """Note what C has imported meanwhile for itself: an encoding, or resource for wait4.
+
+        It stays, or would be imported again and again; a script's process takes it out.
+        """
+        if len(sys.modules) != len(self._origin.modules) + len(self._strays):
+            self._detach(sys.modules)
+            self._strays = tuple(sys.modules.keys() - self._origin.modules.keys())
 
     def _restore(self) -> None:
         self._detach(sys.modules)
+        self._strays = ()
         replace(sys.modules, self._origin.modules)
         sys.path_importer_cache.clear()
         sys.path_importer_cache.update(self._origin.directories)
@@ -146,6 +152,8 @@ class Stash(MetaPathFinder):
 
     def open(self) -> None:
         """Begin to hand out, in the process of a script."""
+        for name in self._strays:
+            del sys.modules[name]
         self._given.clear()
         sys.meta_path.insert(0, self)
 

@@ -281,6 +281,34 @@ def test_C17_preload_of_nothing_is_nothing(scripts: Scripts) -> None:
         assert scripts.run(driver.worker(), script).output == b"True\n"
 
 
+def test_C17_an_interpreter_that_is_replaced_is_not_forked_any_more(
+    scripts: Scripts, venv: Path
+) -> None:
+    python = venv / "bin" / "python"
+    script = scripts.add("script.py", TELL, shebang=f"#!{python}")
+    with Driver(str(python), warm=True) as driver:
+        worker = driver.worker()
+        assert scripts.run(worker, script).output == b"fork\n"
+        python.unlink()
+        python.write_text(f'#!/bin/sh\nexec {PYTHON} "$@"\n')
+        python.chmod(0o755)
+        for _ in range(2):
+            assert scripts.run(worker, script).output == b"exec\n"
+        (line,) = driver.log().splitlines()
+        assert line.endswith("the interpreter has been replaced")
+
+
+def test_C17_a_site_that_starts_threads_is_not_forked(scripts: Scripts, venv: Path) -> None:
+    python = venv / "bin" / "python"
+    packages = next(venv.glob("lib/python*/site-packages"))
+    (packages / "starter.pth").write_text("import thread\n")
+    script = scripts.add("script.py", TELL, shebang=f"#!{python}")
+    with Driver(str(python), warm=True) as driver:
+        assert scripts.run(driver.worker(), script).output == b"exec\n"
+        (line,) = driver.log().splitlines()
+        assert line.endswith("the site-packages of the interpreter start a thread")
+
+
 # As any program.
 
 
