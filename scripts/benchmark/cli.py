@@ -13,18 +13,23 @@ from subprocess import CalledProcessError
 from types import FrameType
 from typing import NoReturn
 
+from scripts.benchmark.bench import Bench
 from scripts.benchmark.case import CASES, Case
+from scripts.benchmark.crowd import raise_limit
 from scripts.benchmark.meter import PROCESS_TREE, best_accounting
+from scripts.benchmark.peers import SUBJECT, servers
+from scripts.benchmark.picture import picture
 from scripts.benchmark.progress import Progress
 from scripts.benchmark.report import Report, document, markdown
-from scripts.benchmark.rounds import Bench, plan
-from scripts.benchmark.running import RunningServer, ServerError, Surroundings, unprivileged
-from scripts.benchmark.server import SUBJECT, Server, servers
+from scripts.benchmark.rounds import plan
+from scripts.benchmark.running import ServerError, Surroundings, unprivileged
+from scripts.benchmark.server import Server
 from scripts.benchmark.site import Site, make_site
 
-_FULL = (7, 3)  # rounds, seconds each: about eight minutes
-_QUICK = (3, 1)  # about a minute and a half
+_FULL = (5, 2)  # rounds, seconds each: about twenty minutes
+_QUICK = (2, 1)  # about a minute and a half
 _FAILED = 1
+_MISSED = 3
 _UNAVAILABLE = 69
 _ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -44,7 +49,11 @@ def main() -> int:
         return _complain(str(error), status=_FAILED)
     if options.json:
         options.json.write_text(json.dumps(document(report), indent=2) + "\n")
+    if options.svg:
+        options.svg.write_text(picture(report))
     print(markdown(report), end="")
+    if options.check and any(each.met is False for each in report.judgements):
+        return _complain("a mark is missed", status=_MISSED)
     return 0
 
 
@@ -53,7 +62,11 @@ def _parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
         prog="scripts/bench",
         description="Measure forkhttpd side by side with its peers. Markdown goes to stdout.",
     )
-    parser.add_argument("--quick", action="store_true", help="less exact, in under two minutes")
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="fewer cases and servers, less exact, in under two minutes",
+    )
     parser.add_argument("--rounds", type=_positive, metavar="N", help="how often each is measured")
     parser.add_argument("--seconds", type=_positive, metavar="N", help="how long each time")
     parser.add_argument(
@@ -69,6 +82,8 @@ def _parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
         help="only this server (may be repeated)",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every sample to FILE")
+    parser.add_argument("--svg", type=Path, metavar="FILE", help="draw the results to FILE")
+    parser.add_argument("--check", action="store_true", help=f"exit {_MISSED} if a mark is missed")
     parser.add_argument("--seed", type=int, default=1, help="another order of the servers")
     parser.add_argument(
         "--accounting",
@@ -100,21 +115,20 @@ def _site() -> Iterator[tuple[Path, Site]]:
 
 
 def _measure(options: argparse.Namespace, wrk: Path, directory: Path, site: Site) -> Report:
-    chosen, left_out = _choose_servers(options.server)
-    entries = _choose_cases(options.case, chosen, site, left_out)
+    raise_limit()
+    chosen, left_out = _choose_servers(options)
+    entries = _choose_cases(options, chosen, site, left_out)
     chosen = [server for server in chosen if any(server.name in names for _, names in entries)]
     accounting = PROCESS_TREE if options.accounting == "proc" else best_accounting()
     surroundings = Surroundings(directory, site, accounting, *unprivileged())
     steps = plan(entries, rounds=options.rounds, seed=options.seed)
     progress = Progress(len(steps), sys.stderr)
+    bench = Bench(wrk, surroundings, {each.name: each for each in chosen}, options.seconds)
     with ExitStack() as stack:
         stack.callback(progress.erase)
-        running = {server.name: _start(server, surroundings, stack) for server in chosen}
-        bench = Bench(wrk, site, running, options.seconds)
         samples = list(bench.run(steps, progress.announce))
     return Report(
         samples=samples,
-        cases=[case.name for case, _ in entries],
         servers=[server.name for server in chosen],
         left_out=left_out,
         rounds=options.rounds,
@@ -124,40 +138,38 @@ def _measure(options: argparse.Namespace, wrk: Path, directory: Path, site: Site
     )
 
 
-def _choose_servers(names: Sequence[str] | None) -> tuple[list[Server], dict[str, str]]:
+def _choose_servers(options: argparse.Namespace) -> tuple[list[Server], dict[str, str]]:
     """The servers to measure, and those that cannot be, with the reason."""
-    asked = [server for server in servers() if not names or server.name in names]
+    asked = [server for server in servers() if _is_asked(server, options.server, options)]
     reasons = {server.name: server.missing() for server in asked}
     left_out = {name: reason for name, reason in reasons.items() if reason}
     return [server for server in asked if server.name not in left_out], left_out
 
 
+def _is_asked(
+    each: Server | Case, names: Sequence[str] | None, options: argparse.Namespace
+) -> bool:
+    """Whether it is named or, without names, belongs to this kind of run."""
+    return each.name in names if names else each.quick or not options.quick
+
+
 def _choose_cases(
-    names: Sequence[str] | None, chosen: Sequence[Server], site: Site, left_out: dict[str, str]
+    options: argparse.Namespace, chosen: Sequence[Server], site: Site, left_out: dict[str, str]
 ) -> list[tuple[Case, list[str]]]:
     """The cases to measure, each with its servers; those that cannot be go to `left_out`."""
     entries = []
-    for case in CASES:
-        able = [server.name for server in chosen if case.ability in server.abilities]
-        if names and case.name not in names:
-            continue
-        if case.path not in site.bodies:
-            left_out[case.name] = "there is no C compiler; apt-get install gcc brings one"
+    for case in [each for each in CASES if _is_asked(each, options.case, options)]:
+        able = [server.name for server in chosen if server.can(case)]
+        if reason := site.lacking.get(case.path):
+            left_out[case.name] = reason
         elif not able:
-            left_out[case.name] = f"none of the chosen servers {case.ability.value}"
+            left_out[case.name] = "none of the chosen servers can do that"
         else:
             entries.append((case, able))
     if not entries:
         reasons = "".join(f"\n  {name}: {reason}" for name, reason in left_out.items())
         raise ServerError(f"nothing is left to measure{reasons}")
     return entries
-
-
-def _start(server: Server, surroundings: Surroundings, stack: ExitStack) -> RunningServer:
-    running = RunningServer(server, surroundings)
-    stack.callback(running.stop)
-    running.start(surroundings)
-    return running
 
 
 def _end(number: int, frame: FrameType | None) -> NoReturn:

@@ -4,7 +4,8 @@ A process that has been waited for lives on in its parent's cutime and cstime, s
 four times over a tree does not lose programs that come and go between two readings, nor those
 that a subreaper within the tree adopts.  What it does lose are children of a parent that ignores
 SIGCHLD: the kernel adds those to nobody.  (Of Apache with mod_cgid and a compiled program it sees
-31 % of what a cgroup counts; of nginx, and of lighttpd with that program, 98 to 100 %.)
+31 % of what a cgroup counts, of nginx with fcgiwrap 20 %; of nginx, and of lighttpd with that
+program, 98 to 100 %.)
 """
 
 import os

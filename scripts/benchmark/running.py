@@ -15,11 +15,12 @@ from scripts.benchmark.case import Ability
 from scripts.benchmark.meter import Accounting, Meter, kill_all
 from scripts.benchmark.processtree import ProcessStat
 from scripts.benchmark.server import Server, fill_in
-from scripts.benchmark.site import Site
+from scripts.benchmark.site import PYTHON, Site
 
 _PORTS_TO_TRY = 3
 _START_DEADLINE = 10.0
 _STOP_DEADLINE = 5.0
+_START_POLL = 0.001  # a start takes tens of milliseconds, and is measured
 _POLL = 0.02
 
 
@@ -55,11 +56,12 @@ def _first_user(*names: str) -> pwd.struct_passwd:
 class RunningServer:
     """Owns a server's processes and its meter, from `start` to `stop`."""
 
-    __slots__ = ("_log_size", "_meter", "_process", "_state", "port", "server")
+    __slots__ = ("_log_size", "_meter", "_process", "_state", "launched", "port", "server")
 
     def __init__(self, server: Server, surroundings: Surroundings) -> None:
         self.server = server
         self.port = 0
+        self.launched = 0.0  # by the monotonic clock
         self._log_size = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._state = surroundings.directory / server.name
@@ -67,7 +69,7 @@ class RunningServer:
 
     @property
     def log_path(self) -> Path:
-        return self._state / "access.log"
+        return self._state / (self.server.log or "access.log")
 
     def start(self, surroundings: Surroundings) -> None:
         """Start the server and wait until it accepts connections.
@@ -99,11 +101,13 @@ class RunningServer:
             "USER": surroundings.user,
             "GROUP": surroundings.group,
             "CONFIG": str(self._state / "server.conf"),
-        }
+            "PYTHON": str(PYTHON),
+        } | dict(self.server.words)
         if template := self.server.configuration:
             Path(words["CONFIG"]).write_text(fill_in(template.read_text(), words))
         arguments = [fill_in(argument, words) for argument in self.server.arguments]
         with (self._state / "output").open("ab") as output:
+            self.launched = time.monotonic()
             self._process = subprocess.Popen(
                 self._meter.command([str(self.server.program), *arguments]),
                 cwd=self._state,
@@ -120,7 +124,7 @@ class RunningServer:
             with suppress(OSError):
                 socket.create_connection(("127.0.0.1", self.port), timeout=_START_DEADLINE).close()
                 return self.running.poll() is None
-            time.sleep(_POLL)
+            time.sleep(_START_POLL)
         return False
 
     @property
@@ -129,14 +133,23 @@ class RunningServer:
             raise ServerError(f"{self.server.name} has not been started")
         return self._process
 
-    def counts(self, ability: Ability) -> bool:
-        """Whether `cpu_seconds` tells the whole truth about a load that asks for `ability`."""
-        programs = ability is Ability.CGI
-        return not programs or self.server.waits_for_programs or self._meter.counts_unreaped
+    def counts(self, needs: frozenset[Ability]) -> bool:
+        """Whether `cpu_seconds` tells the whole truth about a case that needs these abilities."""
+        return self._meter.counts_unreaped or not needs & self.server.unwaited
 
     def cpu_seconds(self) -> float:
         """CPU time so far of all its processes."""
         return self._meter.seconds(self.running.pid)
+
+    def members(self) -> list[ProcessStat]:
+        """Its processes that live now."""
+        return self._meter.members(self.running.pid)
+
+    def reload(self) -> None:
+        """Have it take up its configuration anew."""
+        if self.server.reload is None:
+            raise ServerError(f"{self.server.name} cannot reload")
+        self.running.send_signal(self.server.reload)
 
     def take_log(self) -> int:
         """Bytes that the access log has had since the beginning.  Empties it: a long run writes

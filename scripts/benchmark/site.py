@@ -1,47 +1,88 @@
-"""The site that every server serves: three files and one program, below one directory.
+"""The site that every server serves: a few files, many small ones, and four CGI programs.
 
 The files hold random bytes, new for every run.  So the right bytes in an answer also prove that
 the server which gave them is one of this run, and not a stranger on a port that we thought free.
+
+The programs say how long their answers are, as good ones do: so every server can pass them on as
+they come, and a client knows the end of an answer without the end of the connection.
 """
 
 import os
 import shutil
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 SMALL = "/1k.txt"
 MEDIUM = "/100k.bin"
 LARGE = "/10m.bin"
-PROGRAM = "/cgi-bin/tiny"
+MANY = "/many/{}.txt"  # 0 to 999
+MANY_COUNT = 1000
+ABSENT = "/absent.txt"
+COMPILED = "/cgi-bin/tiny"
+SHELL = "/cgi-bin/hello.sh"
+FORM = "/cgi-bin/form.py?name=Ann+%26+Bob"
+GUESTBOOK = "/cgi-bin/guestbook.py?name=Ann+%26+Bob"
+
+PYTHON = Path("/usr/bin/python3")  # what the scripts' first lines name
 
 _SIZES = {SMALL: 1 << 10, MEDIUM: 100 << 10, LARGE: 10 << 20}
-_SOURCE = Path(__file__).with_name("tiny.c")
-_PROGRAM_OUTPUT = b"Hello from a program.\n"
+_MANY_SIZE = 1 << 10
+_PROGRAMS = Path(__file__).with_name("programs")
+_OUTPUTS = {
+    COMPILED: b"Hello from a program.\n",
+    SHELL: b"Hello from a shell script.\n",
+    FORM: b'{"greeting": "Hello, Ann &amp; Bob!"}\n',
+    GUESTBOOK: b'{"greeting": "Hello, Ann &amp; Bob!", "mail": "Ann & Bob was here"}\n',
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """`docroot` and `cgi` are directories; `bodies` tells what each path must answer with."""
+    """`docroot` and `cgi` are directories; `bodies` tells what each path must answer with, and
+    `lacking` why there is none for a path."""
 
     docroot: Path
     cgi: Path
-    bodies: dict[str, bytes]
+    bodies: dict[str, bytes] = field(default_factory=dict)
+    lacking: dict[str, str] = field(default_factory=dict)
 
 
 def make_site(directory: Path) -> Site:
-    """Fill `directory`.  Without a C compiler the program is missing, from `bodies` too.
+    """Fill `directory`.  What cannot be made here is in `lacking`, with what would bring it.
 
     Raises CalledProcessError if there is a compiler and it fails.
     """
-    site = Site(directory / "www", directory / "cgi-bin", {})
-    site.docroot.mkdir(parents=True)
+    site = Site(directory / "www", directory / "cgi-bin")
+    (site.docroot / "many").mkdir(parents=True)
     site.cgi.mkdir()
-    for path, size in _SIZES.items():
+    # Some servers look for programs below the files, and nowhere else.
+    (site.docroot / "cgi-bin").symlink_to(site.cgi)
+    many = {MANY.format(number): _MANY_SIZE for number in range(MANY_COUNT)}
+    for path, size in (_SIZES | many).items():
         site.bodies[path] = os.urandom(size)
         (site.docroot / path[1:]).write_bytes(site.bodies[path])
-    if compiler := shutil.which("gcc") or shutil.which("cc"):
-        program = site.cgi / Path(PROGRAM).name
-        subprocess.run([compiler, "-O2", "-o", program, _SOURCE], check=True)
-        site.bodies[PROGRAM] = _PROGRAM_OUTPUT
+    _compile(site)
+    for path in (SHELL, FORM, GUESTBOOK):
+        _copy(site, path)
     return site
+
+
+def _compile(site: Site) -> None:
+    compiler = shutil.which("gcc") or shutil.which("cc")
+    if compiler is None:
+        site.lacking[COMPILED] = "there is no C compiler; apt-get install gcc brings one"
+        return
+    program = site.cgi / Path(COMPILED).name
+    source = (_PROGRAMS / program.name).with_suffix(".c")
+    subprocess.run([compiler, "-O2", "-o", program, source], check=True)
+    site.bodies[COMPILED] = _OUTPUTS[COMPILED]
+
+
+def _copy(site: Site, path: str) -> None:
+    name = Path(path.partition("?")[0]).name
+    if name.endswith(".py") and not PYTHON.exists():
+        site.lacking[path] = f"there is no {PYTHON}; apt-get install python3 brings it"
+        return
+    shutil.copy(_PROGRAMS / name, site.cgi / name)  # with its mode: it may be executed
+    site.bodies[path] = _OUTPUTS[path]

@@ -6,7 +6,7 @@ both servers had the same machine, and its median is what counts; it is clear on
 says otherwise.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from statistics import median
@@ -24,12 +24,12 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
-    """Something measured: `value` reads it from a sample, None where it is unknown."""
+    """Something measured: `name` is its key in a sample's values, `unit` goes with a number."""
 
     name: str
     title: str
-    value: Callable[[Sample], float | None]
-    less_is_better: bool
+    unit: str
+    less_is_better: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,20 +51,27 @@ class Ratio:
 # By round: {1: 9.8, 2: 9.7, …}
 Values = dict[int, float]
 
-QUANTITIES = (
-    Quantity("cpu", "CPU per request, µs", lambda sample: sample.cpu, less_is_better=True),
-    Quantity("rate", "Requests per second", lambda sample: sample.load.rate, less_is_better=False),
-)
+CPU = Quantity("cpu", "CPU per request", "µs")
+RATE = Quantity("rate", "requests per second", "/s", less_is_better=False)
+WAIT_50 = Quantity("wait50", "median wait for a file while programs run", "ms")
+WAIT_99 = Quantity("wait99", "p99 of the wait for a file while programs run", "ms")
+PROGRAMS = Quantity("programs", "programs per second meanwhile", "/s", less_is_better=False)
+FAILURES = Quantity("failures", "failed requests", "")
+CALM_99 = Quantity("p99-calm", "p99 undisturbed", "ms")
+RELOAD_99 = Quantity("p99-reload", "p99 with reloads", "ms")
+SLOWDOWN = Quantity("slowdown", "p99 with reloads ÷ undisturbed", "")
+START = Quantity("start", "start to first answer", "ms")
+MEMORY = Quantity("memory", "memory of all idle processes", "MiB")
+CONNECTION = Quantity("connection", "memory of an idle connection", "KiB")
 
 
 def values_of(quantity: Quantity, samples: Iterable[Sample], *, case: str, server: str) -> Values:
     """The values of one cell by round; rounds where the quantity is unknown are missing."""
-    values: Values = {}
-    for sample in samples:
-        value = quantity.value(sample)
-        if (sample.case, sample.server) == (case, server) and value is not None:
-            values[sample.round] = value
-    return values
+    return {
+        sample.round: sample.values[quantity.name]
+        for sample in samples
+        if (sample.case, sample.server) == (case, server) and quantity.name in sample.values
+    }
 
 
 def summarize(values: Values) -> Summary | None:

@@ -1,8 +1,8 @@
 """The plan of a run: everybody in every round, in changing company."""
 
-from scripts.benchmark.case import CASES, Ability
+from scripts.benchmark.case import CASES, Ability, Kind
+from scripts.benchmark.peers import servers
 from scripts.benchmark.rounds import plan
-from scripts.benchmark.server import servers
 
 _NAMES = ["forkhttpd", "nginx", "lighttpd", "floor"]
 _ENTRIES = [(CASES[0], _NAMES), (CASES[1], _NAMES[:3])]
@@ -35,12 +35,28 @@ def test_the_same_seed_draws_the_same_orders() -> None:
     assert plan(_ENTRIES, rounds=5, seed=7) != plan(_ENTRIES, rounds=5, seed=8)
 
 
+def test_only_cases_of_load_are_warmed_up_for() -> None:
+    steps = plan([(case, _NAMES) for case in CASES], rounds=2, seed=1)
+    assert {step.case.kind for step in steps if step.round == 0} == {Kind.LOAD}
+    assert {step.case for step in steps if step.round == 1} == set(CASES)
+
+
 def test_every_case_has_its_servers() -> None:
-    able = {
-        case.name: {known.name for known in servers() if case.ability in known.abilities}
-        for case in CASES
-    }
-    assert able["1k"] == {"forkhttpd", "nginx", "lighttpd", "apache", "floor"}
-    assert able["close"] == able["100k"] == able["10m"] == able["1k"] - {"floor"}
-    assert able["cgi"] == {"forkhttpd", "lighttpd", "apache"}
-    assert {case.ability for case in CASES} == set(Ability)
+    able = {case.name: {known.name for known in servers() if known.can(case)} for case in CASES}
+    grown = {"forkhttpd", "nginx", "lighttpd", "apache-event", "apache-prefork"}
+    programs = grown - {"nginx"} | {"nginx+fcgiwrap", "busybox", "http.server"}
+    assert able["1k"] == grown | {"floor"}
+    for name in ("many", "304", "404", "100k", "10m", "range", "reload"):
+        assert able[name] == grown
+    assert able["close"] == able["alone"] == grown | {"busybox", "http.server"}
+    assert able["cgi"] == able["shell"] == able["busy"] == programs
+    assert able["python"] == able["python-more"] == programs | {"forkhttpd-warm"}
+    assert {ability for case in CASES for ability in case.needs} == set(Ability) - {Ability.CROWDS}
+
+
+def test_a_quick_run_has_every_kind_of_case_but_reloads_and_somebody_for_each() -> None:
+    quick = [case for case in CASES if case.quick]
+    assert {case.kind for case in quick} == set(Kind) - {Kind.RELOAD}
+    for case in quick:
+        able = {known.name for known in servers() if known.quick and known.can(case)}
+        assert {"forkhttpd", "lighttpd"} <= able

@@ -5,33 +5,48 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from scripts.benchmark.case import CASES, Ability, Case
+from scripts.benchmark.crowd import crowd
+from scripts.benchmark.latency import LatencyError, latencies
+from scripts.benchmark.memory import proportional_bytes
 from scripts.benchmark.meter import PROCESS_TREE, best_accounting
-from scripts.benchmark.probe import answer_problem
+from scripts.benchmark.peers import FLOOR, servers
+from scripts.benchmark.probe import WrongAnswerError, answer_problem, await_first_answer
 from scripts.benchmark.processtree import all_processes
 from scripts.benchmark.running import RunningServer, ServerError, Surroundings, unprivileged
-from scripts.benchmark.server import FLOOR, Server, servers
+from scripts.benchmark.server import Server
 from scripts.benchmark.site import SMALL, Site, make_site
 
 _FLOOR = next(known for known in servers() if known.name == FLOOR)
 _CASE = CASES[0]
 
 
+@pytest.fixture(scope="module")
+def site() -> Iterator[Site]:
+    with _open_directory() as directory:
+        yield make_site(directory)
+
+
 @pytest.fixture
-def surroundings() -> Iterator[Surroundings]:
-    # Not pytest's tmp_path: that is closed to the user that the server becomes.
+def surroundings(site: Site) -> Iterator[Surroundings]:
+    with _open_directory() as directory:
+        yield Surroundings(directory, site, PROCESS_TREE, *unprivileged())
+
+
+@contextmanager
+def _open_directory() -> Iterator[Path]:
+    """Not pytest's tmp_path: that is closed to the user that the server becomes."""
     with tempfile.TemporaryDirectory(prefix="bench-test-") as name:
         directory = Path(name)
         directory.chmod(0o755)
-        site = make_site(directory)
-        yield Surroundings(directory, site, PROCESS_TREE, *unprivileged())
+        yield directory
 
 
 @pytest.fixture(params=["proc", "best"])
@@ -52,7 +67,7 @@ def _body(site: Site, case: Case) -> bytes:
 def test_the_floor_answers_with_the_right_file(
     floor: RunningServer, surroundings: Surroundings
 ) -> None:
-    assert answer_problem(floor.port, _CASE, _body(surroundings.site, _CASE)) is None
+    assert answer_problem(floor.port, _CASE, _body(surroundings.site, _CASE), keeps=True) is None
 
 
 @pytest.mark.parametrize(
@@ -66,7 +81,7 @@ def test_an_answer_that_is_not_as_the_case_has_it_is_a_problem(
     floor: RunningServer, surroundings: Surroundings, change: dict[str, object], problem: str
 ) -> None:
     case = replace(_CASE, **change)  # type: ignore[arg-type]
-    assert answer_problem(floor.port, case, _body(surroundings.site, case)) == problem
+    assert answer_problem(floor.port, case, _body(surroundings.site, case), keeps=True) == problem
 
 
 def test_wrong_bytes_are_a_problem_even_in_the_right_number(
@@ -74,25 +89,31 @@ def test_wrong_bytes_are_a_problem_even_in_the_right_number(
 ) -> None:
     body = _body(surroundings.site, _CASE)
     wrong = body[:-1] + bytes([body[-1] ^ 1])
-    assert "wrong ones" in str(answer_problem(floor.port, _CASE, wrong))
-    assert "1024 bytes instead of 1023" in str(answer_problem(floor.port, _CASE, body[:-1]))
+    assert "wrong ones" in str(answer_problem(floor.port, _CASE, wrong, keeps=True))
+    assert "1024 bytes instead of 1023" in str(
+        answer_problem(floor.port, _CASE, body[:-1], keeps=True)
+    )
 
 
 def test_nobody_there_is_a_problem(surroundings: Surroundings) -> None:
     with socket.socket() as taken:  # bound, so that nobody else gets it, but not listening
         taken.bind(("127.0.0.1", 0))
-        problem = answer_problem(taken.getsockname()[1], _CASE, b"")
+        problem = answer_problem(taken.getsockname()[1], _CASE, b"", keeps=True)
     assert "ConnectionRefusedError" in str(problem)
 
 
 def test_stopping_ends_every_process_and_may_be_repeated(floor: RunningServer) -> None:
     group = os.getpgid(floor.running.pid)
-    assert len(_members_of(group)) == 2
+    _await(lambda: len(_members_of(group)) == 2)
     floor.stop()
     floor.stop()
     # Killed they are; init may take a moment to bury those that it adopted.
+    _await(lambda: not _members_of(group))
+
+
+def _await(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 10
-    while _members_of(group):
+    while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
 
@@ -134,18 +155,67 @@ def test_a_program_that_cannot_be_executed_is_told(surroundings: Surroundings) -
 
 
 @pytest.mark.parametrize(
-    ("waits", "ability", "counted"),
+    ("unwaited", "needs", "counted"),
     [
-        (True, Ability.CGI, True),
-        (False, Ability.CGI, False),
-        (False, Ability.STATIC, True),
+        (set(), {Ability.PROGRAMS}, True),
+        ({Ability.PROGRAMS}, {Ability.PROGRAMS}, False),
+        ({Ability.PROGRAMS}, {Ability.KEEPS, Ability.FILES}, True),
     ],
 )
 def test_proc_does_not_pretend_to_count_programs_that_nobody_waits_for(
-    surroundings: Surroundings, waits: bool, ability: Ability, counted: bool
+    surroundings: Surroundings, unwaited: set[Ability], needs: set[Ability], counted: bool
 ) -> None:
-    running = RunningServer(replace(_FLOOR, waits_for_programs=waits), surroundings)
-    assert running.counts(ability) is counted
+    running = RunningServer(replace(_FLOOR, unwaited=frozenset(unwaited)), surroundings)
+    assert running.counts(frozenset(needs)) is counted
+
+
+def test_a_visitor_comes_as_often_as_he_should_and_waits_a_positive_time(
+    floor: RunningServer,
+) -> None:
+    waits = latencies(floor.port, SMALL, rate=100, seconds=0.5)
+    assert len(waits) == 50
+    assert all(0 < wait < 10 for wait in waits)
+
+
+def test_a_crowd_is_as_large_as_it_should_be_and_leaves(floor: RunningServer) -> None:
+    before = _connections(floor.port)
+    with crowd(floor.port, SMALL, size=250):
+        assert _connections(floor.port) == before + 250
+    _await(lambda: _connections(floor.port) == before)
+
+
+def test_a_crowd_that_was_sent_away_is_no_crowd(floor: RunningServer) -> None:
+    with (
+        pytest.raises(LatencyError, match="20 of 20 idle connections were ended"),
+        crowd(floor.port, SMALL, size=20),
+    ):
+        floor.stop()
+
+
+def _connections(port: int) -> int:
+    """How many clients are connected to a port of this machine, by /proc/net/tcp (proc(5))."""
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(line[2].endswith(f":{port:04X}") and line[3] == "01" for line in lines)
+
+
+def test_processes_hold_memory_and_ended_ones_none(floor: RunningServer) -> None:
+    weight = proportional_bytes(process.pid for process in floor.members())
+    if weight is None:
+        pytest.skip("the kernel does not let us see the memory of others")
+    assert weight > 1 << 20
+    assert proportional_bytes([]) == 0
+    assert proportional_bytes([1 << 22]) == 0  # beyond the largest process number
+
+
+def test_the_first_answer_must_be_right(floor: RunningServer, surroundings: Surroundings) -> None:
+    await_first_answer(floor.port, SMALL, surroundings.site.bodies[SMALL])
+    with pytest.raises(WrongAnswerError, match="the first answer is wrong"):
+        await_first_answer(floor.port, SMALL, b"another")
+
+
+def test_who_cannot_reload_says_so(floor: RunningServer) -> None:
+    with pytest.raises(ServerError, match="floor cannot reload"):
+        floor.reload()
 
 
 def test_a_log_is_counted_on_after_it_was_emptied(surroundings: Surroundings) -> None:

@@ -7,7 +7,8 @@ import pytest
 from pydantic import TypeAdapter
 
 from forkhttpd.config.tables import Config
-from scripts.benchmark.server import Server, fill_in, servers
+from scripts.benchmark.peers import servers
+from scripts.benchmark.server import Server, fill_in
 
 _WORDS = {
     "PORT": "8001",
@@ -17,13 +18,14 @@ _WORDS = {
     "USER": "www-data",
     "GROUP": "www-data",
     "CONFIG": "/srv/state/server.conf",
+    "PYTHON": "/usr/bin/python3",
 }
 _configured = [known for known in servers() if known.configuration]
 
 
 def _configuration(server: Server) -> str:
     assert server.configuration is not None
-    return fill_in(server.configuration.read_text(), _WORDS)
+    return fill_in(server.configuration.read_text(), _WORDS | dict(server.words))
 
 
 @pytest.mark.parametrize("server", _configured, ids=lambda server: server.name)
@@ -49,17 +51,26 @@ def test_a_word_that_is_not_known_is_an_error() -> None:
 
 def test_no_configuration_lies_there_unused() -> None:
     used = {known.configuration for known in _configured}
+    used |= {known.program for known in servers() if known.program.parent.name == "peers"}
     assert used == set((Path(__file__).parents[2] / "scripts" / "peers").iterdir())
 
 
-def test_our_own_configuration_is_valid_and_matches_the_peers() -> None:
-    ours = _configuration(_configured[0])
+@pytest.mark.parametrize("warm", [False, True])
+def test_our_own_configuration_is_valid_and_matches_the_peers(warm: bool) -> None:
+    ours = _configuration(_configured[warm])
     config = TypeAdapter(Config).validate_python(
         tomllib.loads(ours), context={"directory": Path("/srv")}
     )
     assert config.workers == 2
     assert config.log.format == "combined"
+    assert config.pool["default"].warm is warm
     assert [mount.path for mount in config.site[0].mount] == ["/", "/cgi-bin/"]
+
+
+def test_names_are_unique_and_fit_for_directories() -> None:
+    names = [known.name for known in servers()]
+    assert len(set(names)) == len(names)
+    assert not any("/" in name or " " in name for name in names)
 
 
 def test_a_server_that_is_not_installed_says_what_brings_it(tmp_path: Path) -> None:
@@ -76,3 +87,15 @@ def test_a_server_that_is_not_installed_says_what_brings_it(tmp_path: Path) -> N
     )
     server.program.touch()
     assert server.missing() is None
+
+
+def test_a_server_that_cannot_do_what_is_asked_of_it_says_so() -> None:
+    server = Server(
+        name="x",
+        package="another x",
+        program=Path("/bin/sh"),
+        arguments=(),
+        trial=("/bin/sh", "-c", "exit 1"),
+        abilities=frozenset(),
+    )
+    assert server.missing() == "this fails: /bin/sh -c exit 1; another x brings what does not"

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scripts.benchmark.summary import (
-    QUANTITIES,
+    CPU,
+    RATE,
     Ratio,
     Values,
     Verdict,
@@ -111,12 +112,11 @@ def test_best_is_the_least_or_the_most() -> None:
 
 
 def test_values_are_those_of_one_case_and_server_by_round() -> None:
-    cpu, rate = QUANTITIES
     samples = [
         sample("nginx", 1, cpu=9.0, rate=100),
         sample("nginx", 2, cpu=None, rate=110),
         sample("nginx", 1, case="10m", cpu=900.0),
         sample("lighttpd", 1, cpu=8.0),
     ]
-    assert values_of(cpu, samples, case="1k", server="nginx") == {1: 9.0}
-    assert values_of(rate, samples, case="1k", server="nginx") == {1: 100.0, 2: 110.0}
+    assert values_of(CPU, samples, case="1k", server="nginx") == {1: 9.0}
+    assert values_of(RATE, samples, case="1k", server="nginx") == {1: 100.0, 2: 110.0}

@@ -4,6 +4,6 @@
 
 int main(void)
 {
-    fputs("Content-Type: text/plain\r\n\r\nHello from a program.\n", stdout);
+    fputs("Content-Type: text/plain\r\nContent-Length: 22\r\n\r\nHello from a program.\n", stdout);
     return 0;
 }
