@@ -74,25 +74,24 @@ class Stream:
         except OSError as error:
             raise Disconnected from error
 
-    async def send_file(self, fd: int, start: int, length: int, patience: float) -> None:
-        """Send a part of a file without it passing through us (sendfile(2)).
+    async def send_file(self, fd: int, start: int, length: int, patience: float) -> int:
+        """Send some of a file without it passing through us (sendfile(2)); return how much.
 
-        Raises DeadlineExceeded, Disconnected, and EOFError when the file ends early.
+        Raises DeadlineExceeded, Disconnected, and EOFError when the file ends before `start`.
         """
-        end = start + length
-        while start < end:
+        while True:
             try:
-                sent = os.sendfile(self.port.fd, fd, start, min(end - start, _SENDFILE_SIZE))
+                sent = os.sendfile(self.port.fd, fd, start, min(length, _SENDFILE_SIZE))
             except BlockingIOError:
                 await self.port.writable(self._loop.now + patience)
                 continue
             except OSError as error:
                 raise Disconnected from error
             if sent == 0:
-                raise EOFError(f"{end - start} bytes are missing")
-            start += sent
+                raise EOFError(f"{length} bytes are missing")
             if sent == _SENDFILE_SIZE:
                 await self._loop.yield_turn()
+            return sent
 
     def has_left(self) -> bool:
         """Whether the peer has closed its side and nothing of it is left to read."""

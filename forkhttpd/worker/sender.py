@@ -89,12 +89,15 @@ class Sender:
                 await self._send_parts(body)
 
     async def _send_file(self, fd: int, start: int, length: int) -> None:
+        end = start + length
         try:
-            await self._stream.send_file(fd, start, length, self._patience)
+            while start < end:
+                sent = await self._stream.send_file(fd, start, end - start, self._patience)
+                start += sent
+                self.sent += sent
         except EOFError as error:
             self._log.warning("a file shrank while it was sent: %s", error)
             raise CutShort from None
-        self.sent += length
 
     async def _send_parts(self, body: FileParts) -> None:
         for before, start, length in body.parts:
