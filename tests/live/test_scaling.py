@@ -35,7 +35,8 @@ def test_M19_work_brings_workers_though_nobody_has_many_connections() -> None:
     """A client that sends ahead keeps the loop of one worker at work all the time."""
     with daemon(ELASTIC) as running, flood(running):
         running.await_log("workers: 2, as the load asks for")
-        busiest = max(one["worked"] / one["uptime"] for one in ready_workers(running))
+        old = [one for one in ready_workers(running) if one["uptime"]]  # not the newcomer's 0 s
+        busiest = max(one["worked"] / one["uptime"] for one in old)
         assert busiest > 0.5
 
 
