@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from tests.live.daemon import SITE, Daemon, daemon, read_all, wait_for
+from tests.live.scene import processes_with
 
 ENVIRONMENT = """\
 #!/usr/bin/env python3
@@ -31,19 +32,6 @@ MEGABYTES = 8 << 20
 def cgi(served: Daemon) -> Daemon:
     served.script("env.py", ENVIRONMENT)
     return served
-
-
-def processes_with(marker: str) -> list[int]:
-    """Return the pids of all processes that have a text in their environment."""
-    found = []
-    for pid in psutil.pids():
-        try:
-            with open(f"/proc/{pid}/environ", "rb") as environ:
-                if marker.encode() in environ.read():
-                    found.append(pid)
-        except OSError:
-            continue
-    return found
 
 
 def programs_with(marker: str) -> int:
