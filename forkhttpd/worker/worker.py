@@ -101,6 +101,7 @@ class Worker:
                 listener,
                 on_connection=self._open_connection,
                 on_shortage=self._meet_shortage,
+                held=self._context.connections.__len__,
             )
             for listener in inheritance.listeners
         ]
