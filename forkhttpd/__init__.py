@@ -28,6 +28,7 @@ The nouns, and where each lives:
     inquiry.py      asks a running master over its control socket
     errors.py       what stops the daemon, by whose fault it is
     explain.py      what a request would meet, without making one
+    commandline.py  what the command line may say, and --help
     cli.py          the command: the one place that joins master, worker and spawner
 
 Who imports whom (tests/architecture holds it; an arrow reads "may import"):

@@ -14,8 +14,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from forkhttpd import __version__, explain, log, status
+from forkhttpd import commandline, explain, log, status
 from forkhttpd.bundle import exec_spawner
+from forkhttpd.commandline import SIGNALS
 from forkhttpd.config import Config, whereabouts
 from forkhttpd.config.check import Report, check
 from forkhttpd.config.dump import dump
@@ -32,46 +33,6 @@ from forkhttpd.worker.worker import run_worker
 _WORDS = {"explain": explain.main, "status": status.main}
 _PROGRAMS = {Role.WORKER: run_worker, Role.SPAWNER: exec_spawner}
 
-_SIGNALS = {
-    "reload": signal.SIGHUP,
-    "stop": signal.SIGTERM,
-    "quit": signal.SIGQUIT,
-    "reopen": signal.SIGUSR1,
-    "upgrade": signal.SIGUSR2,
-}
-
-_USAGE = """\
-forkhttpd -c FILE [-t | -T | -s SIGNAL | --daemon] [--allow-root]
-       forkhttpd status [-c FILE] [--json] [--watch]
-       forkhttpd explain URL [-c FILE]"""
-
-_DESCRIPTION = "Serve static files and CGI programs, as FILE says."
-
-_EPILOG = """\
-examples:
-  forkhttpd -c etc/forkhttpd.conf              serve until ^C
-  forkhttpd -c /etc/forkhttpd.conf -t          is this file right?
-  forkhttpd -c /etc/forkhttpd.conf -T          what is in force?
-  forkhttpd -c /etc/forkhttpd.conf --daemon    serve in the background
-  forkhttpd -c /etc/forkhttpd.conf -s reload   take up the changed file
-  forkhttpd status -c /etc/forkhttpd.conf      how is it?  --watch, --json
-  forkhttpd explain http://example.org/x       what would this request meet?
-
-signals of the master, whose number is in pid_file:
-  HUP         reload the configuration; a wrong one changes nothing
-  TERM        stop when running requests are done, or timeouts.graceful is up
-  INT, QUIT   stop now
-  USR1        reopen the logs, after a rotation
-  USR2        upgrade: what is installed now takes over, or nothing changes
-  TTIN, TTOU  one worker more, one worker less
-
-exit codes:
-  0   asked to stop, or done         70  a bug of forkhttpd
-  64  the command line is wrong      71  the system failed
-  69  an address or the PID file     78  the configuration is wrong
-      is taken, or nothing runs
-"""
-
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Do what the arguments say and return the exit code."""
@@ -79,53 +40,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         words = sys.argv[1:] if argv is None else argv
         if words[:1] and words[0] in _WORDS:
             return _WORDS[words[0]](words[1:])
-        return _perform(_parse(words))
+        return _perform(commandline.parse(words))
     except SystemExit as leaving:  # argparse has its own idea of exit codes: 2 for usage
         return ExitCode.USAGE if leaving.code else ExitCode.STOPPED
     except StartupError as error:
         _say(str(error).splitlines(), "ERROR")
         return error.exit_code
-
-
-def _parse(argv: Sequence[str]) -> argparse.Namespace:
-    """Return the arguments.  Raises SystemExit, with whatever is to say said."""
-    parser = _parser()
-    arguments = parser.parse_args(argv)
-    if arguments == parser.parse_args([]):
-        parser.print_help(sys.stderr)
-        raise SystemExit(ExitCode.USAGE)
-    if arguments.config is None:
-        parser.error("which configuration? add -c FILE")
-    return arguments
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="forkhttpd",
-        usage=_USAGE,
-        description=_DESCRIPTION,
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        add_help=False,
-        allow_abbrev=False,
-    )
-    add = parser.add_argument
-    add("-c", dest="config", metavar="FILE", type=Path, help="the configuration; alone: run it")
-    add_one = parser.add_mutually_exclusive_group().add_argument
-    add_one("-t", dest="test", action="store_true", help="test it: print every problem and warning")
-    add_one("-T", dest="dump", action="store_true", help="print the whole effective configuration")
-    add_one(
-        "-s",
-        dest="signal",
-        choices=_SIGNALS,
-        metavar="SIGNAL",
-        help="signal the running master: reload, stop, quit (at once), reopen (the logs), upgrade",
-    )
-    add_one("--daemon", action="store_true", help="run in the background, once it serves")
-    add("--allow-root", action="store_true", help="let root serve, on loopback addresses only")
-    add("--version", action="version", version=f"forkhttpd {__version__}", help="print the version")
-    add("--help", "-h", action="help", help="print this")
-    return parser
 
 
 def _perform(arguments: argparse.Namespace) -> int:
@@ -196,7 +116,7 @@ def _signal(file: Path, name: str) -> int:
         wrong = "missing, so nobody knows which process to signal; write the path of a file"
         raise ConfigError(source.tell([(("pid_file",), wrong)]))
     try:
-        _deliver(path, _SIGNALS[name])
+        _deliver(path, SIGNALS[name])
     except ProcessLookupError:
         message = f"nobody holds {path}, so no forkhttpd runs with {file}; start it with -c {file}"
         raise StartupError(message, exit_code=ExitCode.UNAVAILABLE) from None

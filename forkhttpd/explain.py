@@ -38,7 +38,7 @@ Line = tuple[str, str]
 
 def main(argv: Sequence[str]) -> int:
     """Do what the arguments after "explain" say.  Raises SystemExit 2 for usage, StartupError."""
-    arguments = _parser().parse_args(argv)
+    arguments = make_parser().parse_args(argv)
     source = read(arguments.config)
     config = parse(source)
     try:
@@ -50,7 +50,8 @@ def main(argv: Sequence[str]) -> int:
     return ExitCode.STOPPED
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Return what reads the arguments; manual and completions are held to it."""
     parser = argparse.ArgumentParser(
         prog="forkhttpd explain",
         description="Say what a request for URL would meet: site, mount, file or program.",

@@ -27,7 +27,7 @@ _HOME = "\x1b[H\x1b[J"  # the cursor to the top, and nothing below it
 
 def main(argv: Sequence[str]) -> int:
     """Do what the arguments after "status" say.  Raises SystemExit 2 for usage, StartupError."""
-    arguments = _parser().parse_args(argv)
+    arguments = make_parser().parse_args(argv)
     path = _socket_of(arguments.config)
     try:
         _show(path, as_json=arguments.json, watch=arguments.watch)
@@ -42,7 +42,8 @@ def main(argv: Sequence[str]) -> int:
     return ExitCode.STOPPED
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Return what reads the arguments; manual and completions are held to it."""
     parser = argparse.ArgumentParser(
         prog="forkhttpd status",
         description="Show how the running server is: its workers, pools and reloads.",

@@ -38,7 +38,7 @@ from forkhttpd.master.status import History, status
 from forkhttpd.master.store import Store
 from forkhttpd.scoreboard import Cell, SlotState
 
-_SIGNALS = (
+SIGNALS = (
     signal.SIGHUP,
     signal.SIGTERM,
     signal.SIGINT,
@@ -103,7 +103,7 @@ class Master:
         self._logger = _open_logger(estate.generations[1])
         self._lifeline = os.pipe()
         self._bell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        self._signals = signals.receive(_SIGNALS)
+        self._signals = signals.receive(SIGNALS)
         self._poll = select.poll()
         for fd in (self._signals, self._bell):
             self._poll.register(fd, select.POLLIN)

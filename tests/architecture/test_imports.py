@@ -23,9 +23,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "": set(),
     "__main__": {"cli", "errors"},
     "cli": {
-        "",
         "bundle",
         "channel",
+        "commandline",
         "config",
         "errors",
         "explain",
@@ -41,6 +41,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "status",
         "worker",
     },
+    "commandline": {"", "errors"},
     "explain": {"config", "errors", "handlers.cgi", "http1", "loop", "worker"},
     "status": {"config", "errors", "inquiry", "statustable"},
     "statustable": set(),
