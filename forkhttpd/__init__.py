@@ -12,6 +12,7 @@ The nouns, and where each lives:
     config/         the configuration: typed, frozen, complete before anything is bound
     master/         the process manager: policy decides, master does
     worker/         one serving process
+      access/       who may ask, and how much: addresses, proxies, rules
       http1/        the protocol, pure: no I/O and no clock
       loop/         descriptors, time and coroutines; nothing of HTTP
       handlers/     what a URL means: `async (Request) -> Response`; never sees a socket
@@ -35,7 +36,9 @@ Who imports whom (tests/architecture holds it; an arrow reads "may import"):
 
     cli → everything it joins
     master → config, log, scoreboard, channel, inheritance, privileges, signals
-    worker → the same, and loop, http1; its router → handlers; its launcher → spawner.protocol
+    access → config, http1
+    worker → the same, and loop, http1, access
+    its router → handlers; its launcher → spawner.protocol
     handlers/static, handlers/cgi → http1, config, docroot; cgi → loop, too
     bundle → config, inheritance, privileges, signals, channel, scoreboard
     spawner → channel, scoreboard, which are bundled with it

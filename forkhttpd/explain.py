@@ -106,6 +106,15 @@ def _route_lines(route: Route, config: Config, source: Source) -> Iterator[Line]
     yield "site", names + (first if route.site is config.site[0] else "")
     position = next(place for place, mount in config.mounts() if mount is route.mount)
     yield "mount", f"{route.mount.path} ({source.path}:{source.lines[position]})"
+    yield from _access_lines(route)
+
+
+def _access_lines(route: Route) -> Iterator[Line]:
+    """Say who may come in: by the mount's own rules, or by those of its site."""
+    for key in ("allow", "deny"):
+        source = route.mount if route.mount.allow or route.mount.deny else route.site
+        if networks := getattr(source, key):
+            yield key, ", ".join(map(str, networks))
 
 
 def _file_lines(request: Request, route: Route, rest: str) -> Iterator[Line]:

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, ConfigDict, Field, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
+from forkhttpd.config.limits import Limits
 from forkhttpd.config.names import (
     Account,
     Charset,
@@ -34,6 +35,7 @@ from forkhttpd.config.names import (
     VariableName,
     VariableValue,
 )
+from forkhttpd.config.networks import Networks
 from forkhttpd.config.values import (
     Codings,
     ControlPath,
@@ -74,6 +76,9 @@ class Listen:
         description='"127.0.0.1:8000", "[::]:80", "unix:/run/x.sock" or "systemd:NAME"'
     )
     backlog: Count = _field(1024, "connections that the kernel keeps waiting for accept")
+    proxy_protocol: Flag = _field(
+        False, "connections begin with a PROXY header (v1 or v2) of one of trusted_proxies"
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, config=_CONFIG)
@@ -110,19 +115,6 @@ class Timeouts:
     )
     heartbeat: PositiveDuration = _field(
         10.0, "longest time without a sign of life of a worker, then it is replaced"
-    )
-
-
-@dataclass(frozen=True, kw_only=True, slots=True, config=_CONFIG)
-class Limits:
-    """[limits]: how much of anything a client may ask for."""
-
-    request_line: Size = _field(8192, "most bytes of a request line, else 414")
-    header: Size = _field(32768, "most bytes of a request's header, else 431")
-    header_fields: Count = _field(100, "most fields of a request's header, else 431")
-    body: Size = _field(1 << 30, "most bytes of a request's body, else 413")
-    connections: Count = _field(
-        8192, "most open connections of one worker; more wait in the backlog"
     )
 
 
@@ -233,6 +225,9 @@ class Mount:
         64 << 20, "most bytes of output that are kept for a slow client; 0 holds the program back"
     )
 
+    # All kinds.
+    allow: Networks = _field((), 'who may come in, as in ["10.0.0.0/8"]; nobody else may, then')
+    deny: Networks = _field((), "who may not; of two networks the smaller one counts")
     # Files and programs.
     symlinks: Literal["never", "owner", "inside", "all"] = _field(
         "inside", 'links to follow: "never", "owner" (to what is its owner\'s), "inside", "all"'
@@ -275,6 +270,8 @@ class Site:
     error_pages: dict[ErrorStatus, Directory] = _field(
         {}, 'files that are shown with errors, as in { 404 = "www/404.html" }'
     )
+    allow: Networks = _field((), "who may come in, where a mount does not say it itself")
+    deny: Networks = _field((), "who may not")
     mount: tuple[Mount, ...] = Field(description="what the paths of the site mean", min_length=1)
 
 
@@ -301,6 +298,13 @@ class Config:
         "auto", 'socket for status and -s reload; "auto" is beside pid_file, "" is none'
     )
     server: Product = _field("forkhttpd", 'value of the Server field in answers; "" sends none')
+    trusted_proxies: Networks = _field(
+        (), 'proxies that are believed who the client is, as in ["127.0.0.1", "unix"]'
+    )
+    forwarded: Literal["X-Forwarded-For", "Forwarded"] = _field(
+        "X-Forwarded-For", 'field that they say it in: "X-Forwarded-For" or "Forwarded"'
+    )
+    request_id: Flag = _field(False, "answers say the request's id in an X-Request-ID field")
     types: dict[LastSuffix, MediaType] = _field(
         {}, 'more media types by suffix, as in { ".gmi" = "text/gemini" }'
     )

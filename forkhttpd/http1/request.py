@@ -127,6 +127,7 @@ class Hop:
     """The connection that a request came over, as far as a handler may know it.
 
     scheme: "http" or "https"; name: distinguishes the connection from every other of this boot;
+    request_id: what a trusted proxy calls the request, "" when we name it ourselves;
     watch_client: for a handler that is going to wait for somebody else: from this call on it is
     cancelled when the client leaves.  One that sends no more has left after `grace` seconds,
     which may be infinite; one that is gone altogether, at once.
@@ -137,6 +138,7 @@ class Hop:
     scheme: str
     name: str
     watch_client: Callable[[float], None] = _watch_nobody
+    request_id: str = ""
 
 
 class Request:
@@ -169,7 +171,7 @@ class Request:
     @property
     def id(self) -> str:
         """What names the request in every log line, on its error page, and to its program."""
-        return f"{self.hop.name}-{self.number:x}"
+        return self.hop.request_id or f"{self.hop.name}-{self.number:x}"
 
     @property
     def method(self) -> str:

@@ -11,6 +11,7 @@ that has only finished sending, so it counts after a grace; a closed browser tab
 
 import logging
 import socket
+from dataclasses import replace
 
 from forkhttpd.http1.errors import Elsewhere, HTTPError
 from forkhttpd.http1.parser import Parser
@@ -57,6 +58,7 @@ class Connection:
         "_hop",
         "_loop",
         "_parser",
+        "_proxies",
         "_request",
         "_sender",
         "_stream",
@@ -86,6 +88,8 @@ class Connection:
             name=f"{context.name}-{id:x}",
             watch_client=self._watch_client,
         )
+        proxies = context.proxies
+        self._proxies = proxies if proxies is not None and proxies.trust(client.host) else None
         self._count = 0
         self._request: Request | None = None  # the one being answered
         self._grace = FOREVER  # seconds that a client which sends no more may still listen
@@ -166,10 +170,11 @@ class Connection:
     def _make_request(self, line: RequestLine, section: HeaderSection) -> Request:
         self._count += 1
         body = NO_BODY if section.length == 0 else self._make_body(section)
+        proxies = self._proxies
         return Request(
             line,
             section,
-            hop=self._hop,
+            hop=self._hop if proxies is None else proxies.look_behind(self._hop, section.fields),
             number=self._count,
             received=self._loop.now,
             body=body,
@@ -218,6 +223,8 @@ class Connection:
         """Send and log the response; False when the connection ends with it."""
         context, body = self._context, request.body
         keep_alive = request.section.keep_alive and not context.draining and body.can_be_discarded
+        if context.names_answers:
+            response = _named(response, request.id)
         try:
             stays = await self._sender.send(
                 response, request.line, context.date, keep_alive=keep_alive
@@ -261,3 +268,9 @@ class Connection:
         await self._loop.sleep(self._loop.now + self._grace)
         if self._request is request and self._stream.has_left():
             self._task.cancel()
+
+
+def _named(response: Response, id: str) -> Response:  # noqa: A002 - the field's term
+    """Return a response that says what the request was called; who shares it does not see that."""
+    others = tuple(item for item in response.fields if item[0].lower() != "x-request-id")
+    return replace(response, fields=(*others, ("X-Request-ID", id)), rendered=None)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
+from forkhttpd.access.proxies import proxies_of
 from forkhttpd.config import Config
 from forkhttpd.http1.account import Account
 from forkhttpd.http1.dates import format_date
@@ -49,7 +50,9 @@ class Context:
         "loop",
         "memory",
         "name",
+        "names_answers",
         "patience",
+        "proxies",
         "refuse",
         "requests",
         "respond",
@@ -78,6 +81,8 @@ class Context:
         self.timeouts = config.timeouts
         self.limits = config.limits
         self.server = config.server
+        self.proxies = proxies_of(config)
+        self.names_answers = config.request_id
         self.memory = HeadMemory(
             ParserLimits(
                 request_line=config.limits.request_line,

@@ -24,12 +24,14 @@ from forkhttpd.http1.writer import reason_phrase
 
 _EXPLANATIONS = {
     400: "The server could not make sense of this request.",
+    401: "This is for those who have a name and a password here.",
     403: "This may not be seen.",
     404: "There is nothing at this address.",
     405: "This address does not take that method.",
     408: "The request took too long to arrive.",
     413: "The request is larger than this server accepts.",
     414: "The address is longer than this server accepts.",
+    429: "This was asked for too often. Please try again in a moment.",
     431: "The request's header is larger than this server accepts.",
     500: "The server has failed. Its log says how.",
     501: "The server does not know that method.",

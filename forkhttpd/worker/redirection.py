@@ -27,7 +27,7 @@ def redirected(request: Request, path_and_query: str, *, number: int) -> Request
     return Request(
         replace(request.line, method=method, target=meant),
         _without_body(request.section),
-        hop=replace(request.hop, name=request.id),
+        hop=replace(request.hop, name=request.id, request_id=""),
         number=number,
         received=request.received,
     )

@@ -12,6 +12,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from forkhttpd.access.rules import Rules, rules_of
 from forkhttpd.config import Config, Mount, Site
 from forkhttpd.handlers.cgi.environ import Server
 from forkhttpd.handlers.cgi.gateway import Gateway, Launch
@@ -143,6 +144,17 @@ def _adding(fields: Items, handler: Handler) -> Handler:
     return respond
 
 
+def _admitting(rules: Rules, handler: Handler) -> Handler:
+    """Return a handler that answers only those whom the rules let in."""
+
+    def respond(request: Request, path: str) -> Awaitable[Response]:
+        if not rules.admit(request.hop.client.host):
+            raise HTTPError(403, f"{request.hop.client.host or 'a Unix socket'} may not come in")
+        return handler(request, path)
+
+    return respond
+
+
 async def _answer_for_all(_request: Request, _path: str) -> Response:
     """Answer `OPTIONS *`, a ping: no other method has that target (RFC 9110 §9.3.7)."""
     return Response(204, _ALLOW)
@@ -177,13 +189,18 @@ class _Builder:
 
     def _routes(self, site: Site) -> tuple[Route, ...]:
         routes = [
-            Route(mount.path.rstrip("/"), self._handler(site, mount), site, mount)
+            Route(mount.path.rstrip("/"), self._guarded(site, mount), site, mount)
             for mount in site.mount
         ]
         order = sorted(
             routes, key=lambda route: (len(route.prefix), bool(route.mount.suffix)), reverse=True
         )
         return tuple(order)
+
+    def _guarded(self, site: Site, mount: Mount) -> Handler:
+        """Return the handler of a mount, behind whatever keeps people out of it."""
+        handler, rules = self._handler(site, mount), rules_of(site, mount)
+        return handler if rules is None else _admitting(rules, handler)
 
     def _handler(self, site: Site, mount: Mount) -> Handler:
         if mount.redirect:

@@ -67,6 +67,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "http1": set(),
     "loop": set(),
+    "access": {"config", "http1"},
     "spawner": {"channel", "scoreboard"},
     "handlers": {"config", "http1"},
     "handlers.cgi": {
@@ -80,6 +81,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "loop",
     },
     "worker": {
+        "access",
         "channel",
         "config",
         "errors",

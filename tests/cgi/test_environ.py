@@ -51,6 +51,7 @@ def test_C5_a_plain_request_is_exactly_this() -> None:
     assert variables() == {
         "DOCUMENT_ROOT": b"/srv/www",
         "GATEWAY_INTERFACE": b"CGI/1.1",
+        "HTTP_X_REQUEST_ID": b"hop-2",
         "PATH": b"/usr/bin",
         "PATH_INFO": b"/a b",
         "PATH_TRANSLATED": b"/srv/www/a b",

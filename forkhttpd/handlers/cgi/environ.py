@@ -20,6 +20,7 @@ _WITHHELD = frozenset(
         "proxy",  # becomes HTTP_PROXY, which HTTP clients obey (CVE-2016-5385, "httpoxy")
         "content-length",  # has its own variable, which counts what really comes
         "content-type",
+        "x-request-id",  # what the request is called here, whatever its client says
         "authorization",  # a password is for a program only where the operator says so
         "proxy-authorization",
         "connection",  # between the client and us (RFC 9110 §7.6.1)
@@ -96,6 +97,7 @@ def _server_variables(request: Request, server: Server) -> dict[str, bytes]:
         "REMOTE_PORT": b"%d" % request.hop.client.port,
         "REQUEST_SCHEME": _wire(request.hop.scheme),
         "UNIQUE_ID": _wire(request.id),
+        "HTTP_X_REQUEST_ID": _wire(request.id),
         "REDIRECT_STATUS": b"200",  # php-cgi runs only for a server that sets it
     }
     if request.hop.scheme == "https":

@@ -1,0 +1,22 @@
+"""[limits]: how much of anything a client may ask for."""
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+from forkhttpd.config.values import Count, Size
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, config=ConfigDict(extra="forbid"))
+class Limits:
+    """[limits]: each with its own status, or the moment at which it closes the connection."""
+
+    request_line: Size = Field(default=8192, description="most bytes of a request line, else 414")
+    header: Size = Field(default=32768, description="most bytes of a request's header, else 431")
+    header_fields: Count = Field(
+        default=100, description="most fields of a request's header, else 431"
+    )
+    body: Size = Field(default=1 << 30, description="most bytes of a request's body, else 413")
+    connections: Count = Field(
+        default=8192,
+        description="most open connections of one worker; more wait in the backlog",
+    )
