@@ -59,6 +59,16 @@ class Cell(IntEnum):
     REFUSED = 9  # a spawner: requests turned away
     WORKED = 10  # a worker: nanoseconds since its start in which its loop had something to do
     WORN = 11  # a worker: 1 once it has answered as many requests as it should
+    # What became of a spawner's programs, of those that have ended (see spawner/ledger.py).
+    FAILED = 12  # exited with another code than 0
+    KILLED = 13  # ended by a signal, whoever sent it
+    OVERDUE = 14  # told to end because their time was up
+    USER = 15  # microseconds of CPU
+    SYSTEM = 16  # microseconds of CPU in the kernel
+    WALL = 17  # microseconds from start to end
+    WAITED = 18  # microseconds in the queue, of all that were started
+    PEAK = 19  # KiB: the largest that one of them was
+    COMPLAINED = 20  # a worker: bytes of its programs' standard error, of requests in the log
 
 
 class SlotState(IntEnum):
@@ -88,6 +98,11 @@ class Slot:
     def set(self, cell: Cell, value: int) -> None:
         """Store a value, at once and whole."""
         self._words[self._base + cell] = value
+
+    def raise_to(self, cell: Cell, value: int) -> None:
+        """Store a value if it is the largest so far."""
+        if value > self._words[self._base + cell]:
+            self._words[self._base + cell] = value
 
     def add(self, cell: Cell, amount: int) -> None:
         """Add to a counter of the calling process."""

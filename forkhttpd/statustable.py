@@ -17,6 +17,10 @@ _PROCESS = ("PID", "STATE", "GENERATION", "UP")
 _USED = ("MEMORY", "CPU")
 _WORKER = ("WORKER", *_PROCESS, "BUSY", "ACTIVE", "CONNECTIONS", "REQUESTS", "SENT", *_USED)
 _POOL = ("POOL", *_PROCESS, "RUNNING", "QUEUED", "STARTED", "REFUSED", *_USED)
+# What became of a pool's programs, in the words of `scoreboard.Cell`.
+_ENDS = ("failed", "killed", "overdue")
+_TIMES = ("user", "system", "wall", "waited")
+_PROGRAMS = ("PROGRAMS", "GENERATION", *map(str.upper, (*_ENDS, *_TIMES)), "PEAK")
 _UNITS = ("B", "K", "M", "G", "T")
 
 
@@ -36,7 +40,8 @@ def render(answer: Answer, before: Answer | None, paint: Paint) -> str:
     workers = {one["pid"]: one for one in before["workers"]} if before else {}
     rows = [_worker(one, workers.get(one["pid"])) for one in answer["workers"]]
     lines += [*_table(_WORKER, rows, paint), ""]
-    lines += _table(_POOL, [_pool(one) for one in answer["pools"]], paint)
+    lines += [*_table(_POOL, [_pool(one) for one in answer["pools"]], paint), ""]
+    lines += _table(_PROGRAMS, [_programs(one) for one in answer["pools"]], paint)
     return "\n".join(lines) + "\n"
 
 
@@ -83,6 +88,15 @@ def _pool(one: Answer) -> list[str]:
     ]
 
 
+def _programs(one: Answer) -> list[str]:
+    return [
+        *(one["name"], str(one["generation"])),
+        *(str(one[name]) for name in _ENDS),
+        *(f"{one[name]:.1f}s" for name in _TIMES),
+        size(one["peak"]),
+    ]
+
+
 def _process(one: Answer) -> tuple[str, str, str, str]:
     return str(one["pid"]), one["state"], str(one["generation"]), span(one["uptime"])
 
@@ -98,17 +112,18 @@ def _busy(one: Answer, before: Answer | None) -> float:
 def _table(titles: Sequence[str], rows: Sequence[Sequence[str]], paint: Paint) -> list[str]:
     """Return the lines of a table; what counts is flush right, what names is flush left."""
     widths = [max(len(row[i]) for row in (titles, *rows)) for i in range(len(titles))]
-    lines = [paint("title", _line(titles, widths, plain))]
-    return lines + [_line(row, widths, paint) for row in rows]
+    state = titles.index("STATE") if "STATE" in titles else 0
+    lines = [paint("title", _line(titles, widths, state, plain))]
+    return lines + [_line(row, widths, state, paint) for row in rows]
 
 
-def _line(cells: Sequence[str], widths: Sequence[int], paint: Paint) -> str:
+def _line(cells: Sequence[str], widths: Sequence[int], state: int, paint: Paint) -> str:
     padded = [
-        cell.ljust(width) if i in (0, 2) else cell.rjust(width)
+        cell.ljust(width) if i in (0, state) else cell.rjust(width)
         for i, (cell, width) in enumerate(zip(cells, widths, strict=True))
     ]
-    if paint is not plain:
-        padded[2] = paint(_STATES.get(cells[2], "bad"), padded[2])
+    if state and paint is not plain:
+        padded[state] = paint(_STATES.get(cells[state], "bad"), padded[state])
     return "  ".join(padded).rstrip()
 
 

@@ -23,13 +23,28 @@ _NOW = {
     Role.SPAWNER: {"running": Cell.ACTIVE, "queued": Cell.QUEUED},
 }
 _EVER = {
-    Role.WORKER: {"requests": Cell.REQUESTS, "bytes": Cell.BYTES},
-    Role.SPAWNER: {"started": Cell.REQUESTS, "refused": Cell.REFUSED},
+    Role.WORKER: {"requests": Cell.REQUESTS, "bytes": Cell.BYTES, "complained": Cell.COMPLAINED},
+    Role.SPAWNER: {
+        "started": Cell.REQUESTS,
+        "refused": Cell.REFUSED,
+        "failed": Cell.FAILED,
+        "killed": Cell.KILLED,
+        "overdue": Cell.OVERDUE,
+        "user": Cell.USER,
+        "system": Cell.SYSTEM,
+        "wall": Cell.WALL,
+        "waited": Cell.WAITED,
+    },
 }
+_MICROSECONDS = frozenset({Cell.USER, Cell.SYSTEM, Cell.WALL, Cell.WAITED})
 
 
-def _nothing() -> dict[str, int]:
-    counts = {name: 0 for names in _EVER.values() for name in names}
+def _nothing() -> dict[str, float]:
+    counts = {
+        name: 0.0 if cell in _MICROSECONDS else 0
+        for cells in _EVER.values()
+        for name, cell in cells.items()
+    }
     return {**counts, "ended_workers": 0, "ended_spawners": 0}
 
 
@@ -42,7 +57,7 @@ class History:
     refused: int = 0
     verdict: Verdict | None = None
     judged_at: float = 0.0
-    ended: dict[str, int] = field(default_factory=_nothing)
+    ended: dict[str, float] = field(default_factory=_nothing)
 
     def judge(self, verdict: Verdict) -> None:
         """Remember the verdict on a reload."""
@@ -53,7 +68,7 @@ class History:
     def bury(self, child: Child, slot: Slot) -> None:
         """Take in what a child that is gone has counted."""
         for name, cell in _EVER[child.role].items():
-            self.ended[name] += slot.get(cell)
+            self.ended[name] += _value(slot, cell)
         self.ended[f"ended_{child.role.value}s"] += 1
 
 
@@ -106,12 +121,18 @@ def _reloads(history: History, now: float) -> dict[str, object]:
     }
 
 
-def _totals(history: History, living: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+def _totals(history: History, living: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     """Add up what these have counted: the very numbers that stand beside them, read once."""
-    return {
+    sums = {
         name: ended + sum(one.get(name, 0) for one in living)
         for name, ended in history.ended.items()
     }
+    return {name: round(sum_, 6) for name, sum_ in sums.items()}
+
+
+def _value(slot: Slot, cell: Cell) -> float:
+    value = slot.get(cell)
+    return round(value / 1e6, 6) if cell in _MICROSECONDS else value
 
 
 def _child(child: Child, slot: Slot, now: float) -> dict[str, Any]:
@@ -125,10 +146,17 @@ def _child(child: Child, slot: Slot, now: float) -> dict[str, Any]:
         "state": child.state.value,
         "generation": child.generation,
         "uptime": round(now - child.ready_at, 3) if child.ready_at is not None else 0.0,
-        **{name: slot.get(cell) for name, cell in cells.items()},
-        **({"worked": round(slot.get(Cell.WORKED) / 1e9, 3)} if child.role is Role.WORKER else {}),
+        **{name: _value(slot, cell) for name, cell in cells.items()},
+        **_marks(child.role, slot),
         **_usage(child.pid),
     }
+
+
+def _marks(role: Role, slot: Slot) -> dict[str, float]:
+    """Return what is of this child alone, and is not added up."""
+    if role is Role.WORKER:
+        return {"worked": round(slot.get(Cell.WORKED) / 1e9, 3)}
+    return {"peak": slot.get(Cell.PEAK) << 10}
 
 
 def _usage(pid: int) -> dict[str, object]:

@@ -13,10 +13,11 @@ from typing import Callable, Dict, List, Optional, Sequence
 
 from forkhttpd.spawner.admission import Admission
 from forkhttpd.spawner.descendants import Descendants
+from forkhttpd.spawner.ledger import Ledger
 from forkhttpd.spawner.limits import Allowance
 from forkhttpd.spawner.peer import Peer
 from forkhttpd.spawner.program import Key, Program, Request, execute, spawn
-from forkhttpd.spawner.protocol import Exited, How, Message, Reason, Refused, Started
+from forkhttpd.spawner.protocol import Exited, How, Kill, Message, Reason, Refused, Started
 from forkhttpd.spawner.warm import Warm
 
 # Sends a worker its answer; the descriptors are no longer the caller's.
@@ -28,7 +29,7 @@ class Pool:
 
     allowance: what each program may use; kill_grace: seconds between TERM and KILL;
     warm: what runs Python scripts in forks, None if all programs are exec'd;
-    started, refused: counters since the beginning.
+    ledger: what they come to.
     """
 
     __slots__ = (
@@ -38,11 +39,10 @@ class Pool:
         "_ending",
         "_keys",
         "_kill_grace",
+        "_ledger",
         "_programs",
         "_reply",
         "_warm",
-        "refused",
-        "started",
     )
 
     def __init__(
@@ -52,19 +52,19 @@ class Pool:
         *,
         allowance: Allowance,
         kill_grace: float,
+        ledger: Ledger,
         warm: Optional[Warm],
     ) -> None:
         self._admission = admission
         self._allowance = allowance
         self._reply = reply
         self._kill_grace = kill_grace
+        self._ledger = ledger
         self._warm = warm
         self._programs: Dict[int, Program] = {}  # by pid
         self._keys: Dict[Key, Program] = {}
         self._ending: Dict[int, float] = {}  # pid → when KILL is due
         self._descendants = Descendants()
-        self.started = 0
-        self.refused = 0
 
     @property
     def running(self) -> int:
@@ -117,13 +117,16 @@ class Pool:
         """Refuse a request, as we are on our way out."""
         self._refuse(request, Reason.DRAINING)
 
-    def end(self, key: Key, how: How) -> None:
+    def end(self, kill: Kill, peer: Peer) -> None:
         """End a program or its waiting; nothing if it has ended, as its Exited is on its way."""
+        key = (peer, kill.id)
         request = self._admission.cancel(key)
         if request is not None:
             self._refuse(request, Reason.CANCELLED)
         elif key in self._keys:
-            self._end(self._keys[key], how)
+            program = self._keys[key]
+            program.overdue = program.overdue or kill.overdue
+            self._end(program, kill.how)
 
     def abandon(self, peer: Peer) -> None:
         """Forget what a worker that is gone waits for, and end what runs for it."""
@@ -191,12 +194,12 @@ class Pool:
         self._programs[pid] = program
         self._keys[program.key] = program
         self._descendants.spare_session(pid)
-        self.started += 1
+        self._ledger.started(queue_wait)
         self._reply(request.peer, Started(request.start.id, pid, queue_wait), ends)
 
     def _refuse(self, request: Request, reason: Reason, *, errno: int = 0) -> None:
         request.close()
-        self.refused += 1
+        self._ledger.refused()
         self._reply(request.peer, Refused(request.start.id, reason, errno), ())
 
     def _end(self, program: Program, how: How) -> None:
@@ -226,6 +229,7 @@ class Pool:
             self._descendants.condemn(program)
         _, status, usage = os.wait4(pid, 0)
         wall = time.monotonic() - program.started
+        self._ledger.ended(status, usage, wall=wall, overdue=program.overdue)
         del self._keys[program.key]
         self._ending.pop(pid, None)
         self._admission.leave(program.share)

@@ -53,10 +53,10 @@ class Program:
     """The record of a program that runs: the leader of its session and process group.
 
     marker: the environment entry that its descendants are known by, b"" without one;
-    started: time.monotonic().
+    started: time.monotonic(); overdue: it was told to end because its time was up.
     """
 
-    __slots__ = ("key", "leave_background", "marker", "pid", "share", "started")
+    __slots__ = ("key", "leave_background", "marker", "overdue", "pid", "share", "started")
 
     def __init__(self, request: Request, *, pid: int) -> None:
         start = request.start
@@ -66,6 +66,7 @@ class Program:
         self.leave_background = start.leave_background
         self.marker = next((entry for entry in start.env if entry.startswith(MARKER)), b"")
         self.started = time.monotonic()
+        self.overdue = False
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the group.  Call it only before the leader is reaped.

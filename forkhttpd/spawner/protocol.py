@@ -66,10 +66,14 @@ class Start(NamedTuple):
 
 
 class Kill(NamedTuple):
-    """End a program and its process group, or take its Start out of the queue."""
+    """End a program and its process group, or take its Start out of the queue.
+
+    overdue: because its time is up.
+    """
 
     id: int
     how: How
+    overdue: bool = False
 
 
 class Started(NamedTuple):
@@ -106,7 +110,7 @@ _START_KIND = 1
 _START = struct.Struct("=BQ?III")  # kind, id, leave_background, most, counts of argv and of env
 _LENGTH = struct.Struct("=I")
 _FLAT: Dict[Type[Message], Tuple[int, struct.Struct]] = {
-    Kill: (2, struct.Struct("=BQB")),
+    Kill: (2, struct.Struct("=BQB?")),
     Started: (3, struct.Struct("=BQid")),
     Refused: (4, struct.Struct("=BQBi")),
     Exited: (5, struct.Struct("=BQiddQd")),
@@ -147,7 +151,7 @@ def _decode_flat(kind: int, data: bytes) -> Message:
     message, layout = _FLAT_KINDS[kind]
     fields = layout.unpack(data)[1:]
     if message is Kill:
-        return Kill(fields[0], How(fields[1]))
+        return Kill(fields[0], How(fields[1]), fields[2])
     if message is Refused:
         return Refused(fields[0], Reason(fields[1]), fields[2])
     return message(*fields)

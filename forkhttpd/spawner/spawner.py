@@ -29,6 +29,7 @@ from forkhttpd.channel import ChannelError
 from forkhttpd.scoreboard import Cell, Slot, SlotState
 from forkhttpd.spawner import errorlog
 from forkhttpd.spawner.admission import Admission
+from forkhttpd.spawner.ledger import Ledger
 from forkhttpd.spawner.limits import Allowance, limits_of
 from forkhttpd.spawner.origin import Origin
 from forkhttpd.spawner.peer import Peer
@@ -83,6 +84,7 @@ class Spawner:
             self._reply,
             allowance=_allowance(settings),
             kill_grace=settings.kill_grace,
+            ledger=Ledger(slot),
             warm=Warm(origin, preload=settings.preload, name=settings.name) if origin else None,
         )
         self._settings = settings
@@ -150,8 +152,6 @@ class Spawner:
         self._slot.beat()
         self._slot.set(Cell.ACTIVE, self.pool.running)
         self._slot.set(Cell.QUEUED, self.pool.waiting)
-        self._slot.set(Cell.REQUESTS, self.pool.started)
-        self._slot.set(Cell.REFUSED, self.pool.refused)
 
     # What is listened to.
 
@@ -223,7 +223,7 @@ class Spawner:
             channel.close_all(fds)
             raise
         if isinstance(message, Kill):
-            self.pool.end((peer, message.id), message.how)
+            self.pool.end(message, peer)
             return
         request = Request(peer, message, spool=fds[0] if fds else None)
         if self._phase in (Phase.DRAINING, Phase.STOPPING):

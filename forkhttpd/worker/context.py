@@ -42,6 +42,7 @@ class Context:
         "access_log",
         "active",
         "bytes_sent",
+        "complained",
         "connections",
         "date",
         "draining",
@@ -97,6 +98,7 @@ class Context:
         self.active = 0
         self.requests = 0
         self.bytes_sent = 0
+        self.complained = 0  # bytes of programs' standard error
         self._second = 0
         self.set_time(time.time())
 
@@ -112,8 +114,10 @@ class Context:
         """Count and log an answer; `sent` is the bytes of its body."""
         self.requests += 1
         self.bytes_sent += sent
-        if request.account is None or request.account.is_settled:
+        if request.account is None:
             self.access_log.add(request, status, sent, now=self.loop.now)
+        elif request.account.is_settled:
+            self._log(request, request.account, status, sent, now=self.loop.now)
         else:
             self.loop.spawn(self._log_settled(request, request.account, status, sent))
 
@@ -128,6 +132,12 @@ class Context:
         with contextlib.suppress(DeadlineExceeded):
             await settled.wait(now + SETTLE_PATIENCE)
         del self.unsettled[request]
+        self._log(request, account, status, sent, now=now)
+
+    def _log(
+        self, request: Request, account: Account, status: int, sent: int, *, now: float
+    ) -> None:
+        self.complained += account.stderr
         self.access_log.add(request, status, sent, now=now)
 
     def finish(self) -> None:
@@ -147,3 +157,5 @@ class Context:
         slot.set(Cell.ACTIVE, self.active)
         slot.set(Cell.REQUESTS, self.requests)
         slot.set(Cell.BYTES, self.bytes_sent)
+        if self.complained:
+            slot.set(Cell.COMPLAINED, self.complained)

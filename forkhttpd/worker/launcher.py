@@ -71,10 +71,13 @@ class Program:
         self.stdout, self.stderr = pipes[-2:]
         self.exited: Future[Exit] = Future(line.loop)
 
-    def kill(self) -> None:
-        """End it and its process group: TERM, and after the pool's grace KILL."""
+    def kill(self, *, overdue: bool) -> None:
+        """End it and its process group: TERM, and after the pool's grace KILL.
+
+        `overdue`: its time is up; that is counted.
+        """
         if not self.exited.done:
-            self._line.post(Kill(self._id, How.GRACEFUL))
+            self._line.post(Kill(self._id, How.GRACEFUL, overdue))
 
 
 Answer = Program | Refused | None  # None: the spawner was lost

@@ -71,6 +71,14 @@ def answer(*, worked: float = 0.0, uptime: float = 10.0, code: int | None = None
                 "queued": 0,
                 "started": 812,
                 "refused": 3,
+                "failed": 7,
+                "killed": 5,
+                "overdue": 4,
+                "user": 61.25,
+                "system": 10.0,
+                "wall": 3600.0,
+                "waited": 0.5,
+                "peak": 50 << 20,
             }
         ],
     }
@@ -85,6 +93,15 @@ def test_O3_columns_are_aligned_and_numbers_end_below_one_another() -> None:
         assert (first[:end].split()[-1], second[:end].split()[-1]) == cells
     assert title.index("STATE") == first.index("ready") == second.index("draining")
     assert not any(line != line.rstrip() for line in lines)
+
+
+def test_C19_what_became_of_the_programs_is_a_table_of_its_own() -> None:
+    title, row = render(answer(), None, plain).splitlines()[-2:]
+    cells = dict(zip(title.split(), row.replace("50.0 M", "50.0M").split(), strict=True))
+    assert cells == {
+        "PROGRAMS": "default", "GENERATION": "3", "FAILED": "7", "KILLED": "5", "OVERDUE": "4",
+        "USER": "61.2s", "SYSTEM": "10.0s", "WALL": "3600.0s", "WAITED": "0.5s", "PEAK": "50.0M",
+    }  # fmt: skip
 
 
 def test_O3_the_same_page_in_colour_says_the_same() -> None:

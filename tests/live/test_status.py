@@ -54,8 +54,10 @@ def test_O3_it_says_who_there_is_and_what_they_do() -> None:
 
 def at_work(running: Daemon) -> dict[str, Any]:
     found = status(running)
-    connections = sum(one["connections"] for one in found["workers"])
-    return found if (connections, found["pools"][0]["running"]) == (3, 1) else {}
+    names = ("connections", "in_flight")
+    opened, answering = (sum(one[name] for one in found["workers"]) for name in names)
+    counts = (opened, answering, found["totals"]["requests"], found["pools"][0]["running"])
+    return found if counts == (3, 2, 1, 1) else {}
 
 
 def test_O3_the_queue_and_those_turned_away_are_counted() -> None:

@@ -111,7 +111,7 @@ def test_what_no_program_can_be_given_is_refused_by_the_receiver_too() -> None:
 
 def test_unknown_numbers_are_refused() -> None:
     kill, refused = encode(Kill(1, How.NOW)), encode(Refused(1, Reason.SYSTEM, 2))
-    for bad in (kill[:-1] + b"\x09", refused[:9] + b"\x63" + refused[10:], b"\xff" + kill[1:]):
+    for bad in (kill[:-2] + b"\x09\0", refused[:9] + b"\x63" + refused[10:], b"\xff" + kill[1:]):
         with pytest.raises(ProtocolError):
             decode(bad)
 

@@ -5,9 +5,8 @@ its pipes one after the other deadlocks with some of them (C1); here each has a 
 reaches the client as fast as it takes it, and what it does not take yet is kept (`spill.py`), so
 that a slow client does not hold a program.
 
-Three clocks run: until the first byte of output, between two pieces of output, and from start to
-end.  Past any of them the program is ended.  Before the header that is 504; after it the answer
-has to be cut short (C4).
+Three clocks run: until the first byte of output, between two pieces, and from start to end.  Past
+any of them the program is ended: 504 before the header, an answer cut short after it (C4).
 
 The answer ends where the output does.  A program that has ended, and left something running that
 holds its output open, has said all it had to say: what is still in the pipe is read, and after
@@ -74,6 +73,7 @@ class Exchange:
         "_is_filled",
         "_log",
         "_loop",
+        "_overdue",
         "_prefix",
         "_program",
         "_reader",
@@ -109,6 +109,7 @@ class Exchange:
         self._reader: Task | None = None  # whoever waits for stdout
         self._held: Pipe | None = None  # stdin, kept open until the program is gone
         self._is_filled = False
+        self._overdue = False  # one of its clocks has run out
         self._spill = Spill(terms.spool)
         self._arrived = Event(loop)  # something in the spill, or its end
         self._room = Event(loop)  # in the spill
@@ -214,8 +215,7 @@ class Exchange:
         with contextlib.suppress(DeadlineExceeded):
             await self._settled.wait(self._loop.now + _EXIT_PATIENCE)
         told: tuple[tuple[str, str], ...] = ()
-        usage = self.account.usage
-        if usage is not None and self._fate is not _Fate.ENDED:
+        if (usage := self.account.usage) is not None and self._fate is not _Fate.ENDED:
             told += (("How it ended", f"It {diagnosis.ending(usage.status)}."),)
         if self._stderr.tail:
             told += (("Its standard error", self._stderr.tail.decode("utf-8", "replace")),)
@@ -229,7 +229,7 @@ class Exchange:
         """End the program, unless it may go on, or has ended."""
         if self._fate is _Fate.OPEN and not self._exit.done:
             self._fate = _Fate.ENDED
-            self._program.kill()
+            self._program.kill(overdue=self._overdue)
 
     # stdout
 
@@ -259,7 +259,7 @@ class Exchange:
         except HTTPError as error:
             self._log.error("%s: %s", self._prefix, error.reason)
             self._program.stdout.close()
-            self._program.kill()
+            self._program.kill(overdue=self._overdue)
 
     async def _receive(self, patience: float) -> bytes:
         """Return output, b"" at its end, when stdout is closed.  Raises HTTPError 504."""
@@ -280,10 +280,11 @@ class Exchange:
         return piece
 
     def _too_slow(self) -> HTTPError:
+        self._overdue = True
         return HTTPError(504, f"{self._file} (pid {self._program.pid}) was too slow")
 
     async def _no_header(self, seen: bytes) -> Exception:
-        """Return why there is no header, which is worth waiting a moment for the exit status."""
+        """Return why there is no header: worth waiting a moment for the exit status."""
         if self._failure is not None:
             return self._failure
         status = None
@@ -328,7 +329,7 @@ class Exchange:
             usage = await self._program.exited.wait(self._ends)
         except DeadlineExceeded:
             self._fail(self._too_slow())
-            self._program.kill()  # also one that is free
+            self._program.kill(overdue=self._overdue)  # also one that is free
             usage = await self._program.exited.wait(FOREVER)
         self.account.usage = usage
         self._exit.set(usage)
