@@ -7,6 +7,7 @@ it, under any interpreter and as any user, and spoken to over real channels.
 import ctypes
 import itertools
 import os
+import select
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -103,6 +104,7 @@ class Driver:
         try:
             wait_until(self._is_ready_or_gone, "READY")
             assert self.status is None, f"exit {self.exit_code()}: {self.log()}"
+            select.select([self.bell], [], [], PATIENCE)  # which rings after the state has changed
             assert int.from_bytes(os.read(self.bell, 8), "little") == 1
         except BaseException:
             self.__exit__()
