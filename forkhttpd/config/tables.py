@@ -8,9 +8,9 @@ the machine can tell (does the directory exist, is there such a user) is checked
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
 from forkhttpd.config.limits import Limits
@@ -25,17 +25,14 @@ from forkhttpd.config.names import (
     HostName,
     LastSuffix,
     MediaType,
-    ModuleName,
-    PoolName,
     Product,
     RedirectTarget,
-    SearchPath,
     Suffix,
-    Umask,
     VariableName,
     VariableValue,
 )
 from forkhttpd.config.networks import Networks
+from forkhttpd.config.pools import Pool, Pools
 from forkhttpd.config.values import (
     Codings,
     ControlPath,
@@ -45,12 +42,10 @@ from forkhttpd.config.values import (
     Flag,
     ListenAddress,
     LogFile,
-    Niceness,
     Number,
     OptionalDuration,
     OptionalPath,
     PositiveDuration,
-    Program,
     Size,
     Workers,
     control_beside,
@@ -116,51 +111,6 @@ class Timeouts:
     heartbeat: PositiveDuration = _field(
         10.0, "longest time without a sign of life of a worker, then it is replaced"
     )
-
-
-@dataclass(frozen=True, kw_only=True, slots=True, config=_CONFIG)
-class Pool:
-    """[pool.NAME]: the programs that one spawner starts, and their limits."""
-
-    processes: Count = _field(32, "most programs that run at once, over all workers")
-    queue: Number = _field(128, "most requests that wait for a place, else 503")
-    queue_wait: Duration = _field(10.0, "longest wait for a place, else 503")
-    python: Program = _field(
-        "python3", "interpreter that the spawner runs under, CPython 3.9 or newer"
-    )
-    warm: Flag = _field(
-        False, "Python scripts run in forks of the spawner, where that is as good as exec"
-    )
-    preload: tuple[ModuleName, ...] = _field(
-        ("auto",), 'modules that a warm pool imports ahead; "auto" is what the scripts import'
-    )
-    search_path: SearchPath = _field(
-        "/usr/local/bin:/usr/bin:/bin", "PATH of the programs, and the way to python"
-    )
-    user: Account = _field("", 'user of the programs, when started as root; "" means the server\'s')
-    group: Account = _field("", 'group of the programs; "" means the user\'s own')
-    no_new_privileges: Flag = _field(
-        True, "setuid programs gain nothing; false for scripts that need sudo"
-    )
-    umask: Umask = _field("022", "file mode bits that files of the programs do not get, octal")
-    kill_grace: Duration = _field(3.0, "time between TERM and KILL when a program has to end")
-    nice: Niceness = _field(0, "how much the programs yield to others, 0 to 19")
-    address_space: Size = _field(0, "most memory that a program may map; 0 is as we were started")
-    cpu: Duration = _field(0.0, 'most CPU time of a program, as in "30s"; "0s" is any')
-    open_files: Number = _field(0, "most files that a program has open; 0 is as we were started")
-    user_processes: Number = _field(
-        0, "most processes of the pool's user, however started; 0 is as we were started"
-    )
-    file_size: Size = _field(0, "most bytes of a file that a program writes; 0 is any")
-    core: Size = _field(0, "most bytes of a core dump; 0 is none")
-
-
-def _with_default(pools: dict[str, Pool]) -> dict[str, Pool]:
-    return pools if "default" in pools else {"default": Pool(), **pools}
-
-
-# By name.  The pool "default" is always there, also when the file names only others.
-Pools = Annotated[dict[PoolName, Pool], AfterValidator(_with_default)]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, config=_CONFIG)
