@@ -34,14 +34,14 @@ def _by_conditions(request: Request, found: Found) -> Response:
             return entry.unchanged
         case Outcome.PRECONDITION_FAILED:
             raise HTTPError(412, f"{request.path}: has another version")
-    value = request.fields.get("range")
-    if value is None or request.method != "GET":  # RFC 9110 §14.2
+    values = request.fields.all("range")
+    if len(values) != 1 or request.method != "GET":  # RFC 9110 §14.2; it is no list field
         return found.whole
     if not conditional.if_range_holds(
         request.fields, etag=entry.etag, last_modified=entry.modified
     ):
         return found.whole
-    return _by_ranges(value, found)
+    return _by_ranges(values[0], found)
 
 
 def _by_ranges(value: str, found: Found) -> Response:

@@ -190,9 +190,10 @@ def _wants_keep_alive(fields: Fields, version: Version) -> bool:
 
 def _expects_continue(fields: Fields, version: Version) -> bool:
     """RFC 9110 §10.1.1: HTTP/1.0 cannot wait for a 100."""
-    expectation = fields.joined("expect")
-    if expectation is None:
+    value = fields.joined("expect")
+    if value is None:
         return False
-    if expectation.lower() != "100-continue":
+    expectations = {member.strip(" \t") for member in value.lower().split(",")} - {""}
+    if expectations != {"100-continue"}:
         raise HTTPError(417, "an expectation other than 100-continue")
     return version is Version.HTTP_1_1

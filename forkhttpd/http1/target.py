@@ -39,6 +39,11 @@ class Target:
     authority: str
     encoded_slash: int
 
+    @property
+    def scheme(self) -> str:
+        """Of the absolute form, "http" or "https"; "" for the other forms."""
+        return self.raw.partition(":")[0].lower() if self.authority else ""
+
 
 # Most targets need no decoding: no escape, no empty segment, no segment that begins with a dot.
 # The quantifiers are possessive: there is one way to match and failing takes linear time.

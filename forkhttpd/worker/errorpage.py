@@ -29,8 +29,12 @@ _EXPLANATIONS = {
     404: "There is nothing at this address.",
     405: "This address does not take that method.",
     408: "The request took too long to arrive.",
+    412: "What is here has changed meanwhile.",
     413: "The request is larger than this server accepts.",
     414: "The address is longer than this server accepts.",
+    416: "The file is shorter than the part that was asked for.",
+    417: "The server does not do what the request expects of it.",
+    421: "This address is served over secured connections only.",
     429: "This was asked for too often. Please try again in a moment.",
     431: "The request's header is larger than this server accepts.",
     500: "The server has failed. Its log says how.",
@@ -38,6 +42,7 @@ _EXPLANATIONS = {
     502: "The program behind this address gave no valid answer.",
     503: "The server is busy. Please try again in a moment.",
     504: "The program behind this address took too long.",
+    505: "The server speaks HTTP/1.0 and HTTP/1.1.",
 }
 
 _PAGE = Template("""\

@@ -93,8 +93,15 @@ class Router:
                     self._names[name.lower()] = routes
 
     def respond(self, request: Request) -> Awaitable[Response]:
-        """Have the request answered.  Raises HTTPError, 404 when it belongs to nobody."""
-        host, path = request.section.host, request.line.target.path
+        """Have the request answered.
+
+        Raises HTTPError: 404 when it belongs to nobody, 421 when it was meant for a connection
+        that is secured and this one is not (RFC 9110 §7.4).
+        """
+        host, target = request.section.host, request.line.target
+        path = target.path
+        if target.authority and target.scheme == "https" != request.hop.scheme:
+            raise HTTPError(421, f"{target.raw}: asked for over {request.hop.scheme}")
         found = self._memory.get((host, path))
         if found is None:
             found = self._find(host, path)
