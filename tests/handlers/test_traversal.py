@@ -1,11 +1,9 @@
-"""S1: a corpus of spellings that try to leave the docroot, through target and handler.
+"""S1: the spellings that try to leave the docroot, through target and handler.
 
-The corpus is every combination of a way to write "..", a way to write "/", a place to start from
-and a file to reach.  A part of it does leave a directory in a server that decodes and joins; that
-is checked first, so that the corpus is known to be one.
+A part of them does leave a directory in a server that decodes and joins; that is checked first, so
+that the corpus is known to be one.
 """
 
-import itertools
 import os
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
@@ -16,44 +14,12 @@ from forkhttpd.handlers.docroot import Docroot
 from forkhttpd.handlers.resolver import Opener
 from forkhttpd.http1.errors import HTTPError
 from tests.handlers.driver import Serve, ask, content_of, field, open_fds
-
-DOTS = (
-    "..",
-    "%2e%2e",
-    "%2E.",
-    ".%2e",
-    "%252e%252e",
-    "%c0%ae%c0%ae",
-    "%e0%80%ae.",
-    "..;",
-    "...",
-    "..%00",
-    "%u002e%u002e",
-    "..%20",
-)
-SLASHES = ("/", "//", "%2f", "%2F", "%252f", "\\", "%5c", "%c0%af", "/./", "/;/")
-STARTS = ("/", "//", "/dir/", "/dir/link/", "/cgi-bin/", "/%2e/", "/missing/", "http://localhost/")
-GOALS = ("outside/secret.txt", "etc/passwd")
-DEPTHS = (1, 2, 3, 12)
-
-CORPUS = sorted(
-    start + (dots + slash) * depth + goal.replace("/", slash)
-    for dots, slash, start, goal, depth in itertools.product(DOTS, SLASHES, STARTS, GOALS, DEPTHS)
-)
-
-FORBIDDEN = (b"SECRET", b"root:")
-
+from tests.handlers.spellings import CORPUS, FORBIDDEN, make_site
 
 @pytest.fixture
 def site(root: Path) -> Path:
     """A docroot with directories to go down before going up, and links that lead out."""
-    (root / "dir/inner").mkdir(parents=True)
-    (root / "cgi-bin").mkdir()
-    (root / "dir/link").symlink_to("inner")
-    (root / "index.html").write_text("index")
-    (root / "out").symlink_to("..")
-    (root / "top").symlink_to("/")
-    (root / "dir/secret").symlink_to("../../outside/secret.txt")
+    make_site(root)
     return root
 
 
