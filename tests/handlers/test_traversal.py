@@ -16,6 +16,7 @@ from forkhttpd.http1.errors import HTTPError
 from tests.handlers.driver import Serve, ask, content_of, field, open_fds
 from tests.handlers.spellings import CORPUS, FORBIDDEN, make_site
 
+
 @pytest.fixture
 def site(root: Path) -> Path:
     """A docroot with directories to go down before going up, and links that lead out."""
