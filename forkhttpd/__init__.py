@@ -20,6 +20,8 @@ The nouns, and where each lives:
     bundle.py       the spawner as one source, and the exec that starts it
     scoreboard.py   shared memory, where the processes meet
     channel.py      messages with descriptors between them
+    hosts.py        a table by host name
+    tls.py          what a generation speaks TLS with: certificates by server name
     inheritance.py  what a child is born with
     privileges.py   become less, once
     signals.py      signals as messages
@@ -35,7 +37,7 @@ The nouns, and where each lives:
 Who imports whom (tests/architecture holds it; an arrow reads "may import"):
 
     cli → everything it joins
-    master → config, log, scoreboard, channel, inheritance, privileges, signals
+    master → config, log, scoreboard, channel, inheritance, privileges, signals, tls
     access → config, http1
     worker → the same, and loop, http1, access
     its router → handlers; its launcher → spawner.protocol

@@ -6,12 +6,13 @@ respawned an hour later is exactly like its siblings, and needs no rights for it
 """
 
 import socket
+import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import NoReturn
 
-from forkhttpd.config import Config
+from forkhttpd.config import Config, Listen
 from forkhttpd.scoreboard import Scoreboard, Slot
 
 
@@ -36,6 +37,14 @@ class Door:
 
 
 @dataclass(frozen=True, slots=True)
+class Listening:
+    """A listening socket, and what the configuration says of it."""
+
+    socket: socket.socket
+    listen: Listen
+
+
+@dataclass(frozen=True, slots=True)
 class Inheritance:
     """A child's whole estate.  Descriptors are open when the child starts and are its own.
 
@@ -45,7 +54,8 @@ class Inheritance:
       master is gone, however it went;
     bell: an eventfd that wakes the master after a change of this child's slot (READY);
     control: a channel from the master, for messages with descriptors (new log files);
-    access_log, error_log: descriptors to append to, -1 when off.
+    access_log, error_log: descriptors to append to, -1 when off;
+    tls: what listeners that speak TLS do it with, certificates and keys included; for workers.
     """
 
     role: Role
@@ -58,10 +68,11 @@ class Inheritance:
     lifeline: int
     bell: int
     control: socket.socket
-    listeners: tuple[socket.socket, ...]
+    listeners: tuple[Listening, ...]
     doors: Mapping[str, Door]
     access_log: int
     error_log: int
+    tls: ssl.SSLContext | None = None
 
 
 # Turns the calling process, fresh from fork, into the child: never returns, leaves by os._exit.

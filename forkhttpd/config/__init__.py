@@ -7,7 +7,7 @@
 """
 
 from forkhttpd.config.load import load
-from forkhttpd.config.tables import Config, Limits, Listen, Log, Mount, Pool, Site, Timeouts
+from forkhttpd.config.tables import Config, Limits, Listen, Log, Mount, Pool, Site, Timeouts, Tls
 from forkhttpd.config.values import Address, WorkerRange
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "Pool",
     "Site",
     "Timeouts",
+    "Tls",
     "WorkerRange",
     "load",
 ]

@@ -25,6 +25,9 @@ def problems(config: Config, *, uid: int, allow_root: bool) -> Iterator[Finding]
     for position, user, group in accounts:
         yield from _unknown((*position, "user"), user, _users())
         yield from _unknown((*position, "group"), group, _groups())
+    for index, listen in enumerate(config.listen):
+        yield from _unknown(("listen", index, "owner"), listen.owner, _users())
+        yield from _unknown(("listen", index, "group"), listen.group, _groups())
     if uid == 0 and not allow_root:
         yield from _root_accounts(accounts)
     elif uid == 0 and any(_is_root(user or config.user) for _, user, _ in accounts):
@@ -45,9 +48,10 @@ def _accounts(config: Config) -> list[Account]:
 
 
 def _unknown(position: Position, name: str, names: list[str]) -> Iterator[Finding]:
-    if name and name not in names and not _exists(str(position[-1]), name):
+    kind = "group" if position[-1] == "group" else "user"
+    if name and name not in names and not _exists(kind, name):
         hint = meant(name, names) or "; make one, or write the name of another"
-        yield position, f"there is no {position[-1]} {quoted(name)} on this machine{hint}"
+        yield position, f"there is no {kind} {quoted(name)} on this machine{hint}"
 
 
 def _exists(kind: str, name: str) -> bool:

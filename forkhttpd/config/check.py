@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from forkhttpd.config import accounts, risks
+from forkhttpd.config import accounts, certificates, risks
 from forkhttpd.config.lines import Position
 from forkhttpd.config.source import Finding, Source
 from forkhttpd.config.tables import Config, Mount
@@ -38,10 +38,15 @@ def check(config: Config, source: Source, *, uid: int, allow_root: bool) -> Repo
         accounts.problems(config, uid=uid, allow_root=allow_root),
         chain.from_iterable(_mount_problems(*mount) for mount in config.mounts()),
         _page_problems(config),
+        certificates.problems(config),
         _pool_problems(config),
         _places_to_write(config),
     )
-    warnings = chain(accounts.warnings(config, uid=uid), risks.warnings(config, source.path))
+    warnings = chain(
+        accounts.warnings(config, uid=uid),
+        certificates.warnings(config),
+        risks.warnings(config, source.path),
+    )
     return Report(source.tell(problems), source.tell(warnings, kind="warning: "))
 
 

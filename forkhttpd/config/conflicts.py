@@ -13,8 +13,9 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from forkhttpd.config.lines import Position
+from forkhttpd.config.places import default
 from forkhttpd.config.source import Finding, Source
-from forkhttpd.config.tables import KIND
+from forkhttpd.config.tables import KIND, Listen
 from forkhttpd.config.values import Address, ListenAddress
 from forkhttpd.config.wording import meant, quoted
 
@@ -41,6 +42,8 @@ def findings(source: Source) -> Iterator[Finding]:
     rules: tuple[Callable[[Source], Iterator[Finding]], ...] = (
         _mount_kinds,
         _same_addresses,
+        _keys_of_listeners,
+        _certificates,
         _same_names,
         _unreachable_sites,
         _same_mounts,
@@ -62,16 +65,25 @@ def _mount_kinds(source: Source) -> Iterator[Finding]:
 
 def _same_addresses(source: Source) -> Iterator[Finding]:
     seen: list[tuple[Address, int]] = []
-    for position, listen in _tables(source.document, (), "listen"):
+    for position, _, address in _listeners(source):
         place = (*position, "address")
-        address = _parse_address(listen.get("address"), source.directory)
-        if address is None:
-            continue
         for other, line in seen:
+            if address == other and address.has_chosen_port:
+                wrong = f"line {line} has this address, too, and nobody could tell them apart"
+                yield place, f"{wrong}; write a port, or another address"
+                break
             if _overlap(address, other):
                 yield place, f"{other} of line {line} listens there already; remove one"
                 break
         seen.append((address, source.lines[place]))
+
+
+def _listeners(source: Source) -> Iterator[tuple[Position, dict[str, Any], Address]]:
+    """Yield the listeners that have an address that can be read."""
+    for position, listen in _tables(source.document, (), "listen"):
+        address = _parse_address(listen.get("address"), source.directory)
+        if address is not None:
+            yield position, listen, address
 
 
 def _parse_address(text: object, directory: Path) -> Address | None:
@@ -83,13 +95,41 @@ def _parse_address(text: object, directory: Path) -> Address | None:
 
 def _overlap(one: Address, other: Address) -> bool:
     """Whether the kernel would refuse the second: EADDRINUSE.  Port 0 is another each time."""
-    if one.kind != other.kind or one.port != other.port:
+    kinds = {one.kind, other.kind}
+    if kinds & {"unix", "systemd"}:
+        return one == other
+    if one.port != other.port or not one.port or (len(kinds) == 2 and "dual" not in kinds):
         return False
-    if one.kind in ("unix", "systemd"):
-        return one.host == other.host
     hosts = {one.host, other.host}
     has_wildcard = any(ipaddress.ip_address(host).is_unspecified for host in hosts)
-    return one.port != 0 and (len(hosts) == 1 or has_wildcard)
+    return len(hosts) == 1 or has_wildcard
+
+
+def _keys_of_listeners(source: Source) -> Iterator[Finding]:
+    """Yield keys that mean nothing for the kind of address, or beside one another."""
+    for position, listen, address in _listeners(source):
+        if address.kind != "unix" or address.host.startswith("@"):
+            for key in ("mode", "owner", "group"):
+                if listen.get(key) not in (None, default(Listen, key)):
+                    yield (*position, key), "means nothing but for a file, unix:/PATH; remove it"
+        if listen.get("tls") and listen.get("redirect_to_https"):
+            yield (*position, "redirect_to_https"), "this listener is https itself; remove one"
+
+
+def _certificates(source: Source) -> Iterator[Finding]:
+    """Yield listeners for TLS that no site has a certificate for, and the other way round."""
+    sites = list(_tables(source.document, (), "site"))
+    encrypted = [p for p, listen in _tables(source.document, (), "listen") if listen.get("tls")]
+    if not any(site.get("certificate") for _, site in sites):
+        for position in encrypted:
+            wrong = 'no site has a certificate; write certificate = "FILE.pem" in a [[site]]'
+            yield (*position, "tls"), wrong
+    for position, site in sites:
+        if site.get("certificate") and not encrypted:
+            wrong = "no [[listen]] speaks TLS; write tls = true there, or remove this"
+            yield (*position, "certificate"), wrong
+        if site.get("key") and not site.get("certificate"):
+            yield (*position, "key"), "means nothing without a certificate; write that, too"
 
 
 def _same_names(source: Source) -> Iterator[Finding]:

@@ -147,6 +147,7 @@ RedirectTarget = Annotated[str, AfterValidator(parse_redirect)]
 ErrorStatus = Annotated[
     str, _matching(r"[45][0-9]{2}", "not the status of an error; write a number from 400 to 599")
 ]
+SocketMode = Annotated[str, _matching(r"0?[0-7]{3}", 'not an octal mode; write one like "660"')]
 Umask = Annotated[str, _matching(r"0?[0-7]{3}", 'not an octal mask; write one like "022"')]
 Product = Annotated[
     str, _matching(r"(?:[!-~](?:[ -~]*[!-~])?)?", "not a field's value; write printable ASCII")

@@ -8,12 +8,13 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from forkhttpd.config.lines import Position
-from forkhttpd.config.tables import Config, Limits, Listen, Log, Mount, Pool, Site, Timeouts
+from forkhttpd.config.tables import Config, Limits, Listen, Log, Mount, Pool, Site, Timeouts, Tls
 
 # The tables inside a table, by key.
 CHILDREN: dict[type, dict[str, type]] = {
     Config: {
         "listen": Listen,
+        "tls": Tls,
         "log": Log,
         "timeouts": Timeouts,
         "limits": Limits,
@@ -27,6 +28,7 @@ CHILDREN: dict[type, dict[str, type]] = {
 HEADERS: dict[type, str] = {
     Config: "the top of the file, before the first [table]",
     Listen: "[[listen]]",
+    Tls: "[tls]",
     Log: "[log]",
     Timeouts: "[timeouts]",
     Limits: "[limits]",

@@ -14,6 +14,7 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
 from forkhttpd.config.limits import Limits
+from forkhttpd.config.listeners import Listen, Tls
 from forkhttpd.config.names import (
     Account,
     Charset,
@@ -36,11 +37,9 @@ from forkhttpd.config.pools import Pool, Pools
 from forkhttpd.config.values import (
     Codings,
     ControlPath,
-    Count,
     Directory,
     Duration,
     Flag,
-    ListenAddress,
     LogFile,
     Number,
     OptionalDuration,
@@ -64,19 +63,6 @@ def _field(default: Any, description: str) -> Any:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, config=_CONFIG)
-class Listen:
-    """[[listen]]: one listening socket."""
-
-    address: ListenAddress = Field(
-        description='"127.0.0.1:8000", "[::]:80", "unix:/run/x.sock" or "systemd:NAME"'
-    )
-    backlog: Count = _field(1024, "connections that the kernel keeps waiting for accept")
-    proxy_protocol: Flag = _field(
-        False, "connections begin with a PROXY header (v1 or v2) of one of trusted_proxies"
-    )
-
-
-@dataclass(frozen=True, kw_only=True, slots=True, config=_CONFIG)
 class Log:
     """[log]: what is written where."""
 
@@ -94,6 +80,7 @@ class Log:
 class Timeouts:
     """[timeouts]: how long we wait, each a deadline."""
 
+    handshake: PositiveDuration = _field(10.0, "longest wait for a whole TLS handshake")
     header: PositiveDuration = _field(
         20.0, "longest wait for a request's whole header, from its first byte"
     )
@@ -215,6 +202,12 @@ class Site:
     """[[site]]: the mounts of some host names; the first site takes all other names, too."""
 
     names: tuple[HostName, ...] = _field((), 'host names, as in ["example.org", "*.example.org"]')
+    certificate: OptionalPath = _field(
+        None, "PEM file with the site's certificate and the chain above it, for TLS"
+    )
+    key: OptionalPath = _field(
+        None, 'PEM file with the certificate\'s private key; "" means it is in that file, too'
+    )
     admin: VariableValue = _field("", "mail address that programs find in SERVER_ADMIN")
     debug: Flag = _field(False, "clients on this machine are told what is wrong with a program")
     error_pages: dict[ErrorStatus, Directory] = _field(
@@ -259,6 +252,7 @@ class Config:
         {}, 'more media types by suffix, as in { ".gmi" = "text/gemini" }'
     )
     listen: tuple[Listen, ...] = Field(description="the listeners", min_length=1)
+    tls: Tls = Field(default=Tls(), description="the terms of TLS")
     log: Log = Field(default=Log(), description="the logs")
     timeouts: Timeouts = Field(default=Timeouts(), description="the deadlines")
     limits: Limits = Field(default=Limits(), description="the limits")
@@ -279,4 +273,4 @@ class Config:
                 yield ("site", index, "mount", number), mount
 
 
-__all__ = ["Config", "Limits", "Listen", "Log", "Mount", "Pool", "Site", "Timeouts"]
+__all__ = ["Config", "Limits", "Listen", "Log", "Mount", "Pool", "Site", "Timeouts", "Tls"]

@@ -144,11 +144,12 @@ class Address:
     """Where a listener listens.
 
     kind "inet" and "inet6": host is a numeric address, port 0 to 65535 (0: the kernel's choice);
+    kind "dual": every address of both, in one socket; host is "::";
     kind "unix": host is an absolute path, or "@name" for the abstract name space;
     kind "systemd": host is the FileDescriptorName= of a socket unit.
     """
 
-    kind: Literal["inet", "inet6", "unix", "systemd"]
+    kind: Literal["inet", "inet6", "dual", "unix", "systemd"]
     host: str
     port: int = 0
 
@@ -158,19 +159,29 @@ class Address:
                 return f"{self.host}:{self.port}"
             case "inet6":
                 return f"[{self.host}]:{self.port}"
+            case "dual":
+                return f"*:{self.port}"
             case _:
                 return f"{self.kind}:{self.host}"
 
     @property
     def is_loopback(self) -> bool:
         """Whether only this machine can reach it."""
-        if self.kind in ("inet", "inet6"):
+        if self.kind in ("inet", "inet6", "dual"):
             return ipaddress.ip_address(self.host).is_loopback
         return self.kind == "unix"
 
+    @property
+    def has_chosen_port(self) -> bool:
+        """Whether the port is the kernel's choice."""
+        return self.kind in ("inet", "inet6", "dual") and self.port == 0
+
 
 def parse_address(text: object, info: ValidationInfo) -> Address:
-    """Read "127.0.0.1:8000", "[::1]:8000", ":8000" (every IPv4 address), "unix:…", "systemd:…"."""
+    """Read "127.0.0.1:8000", "[::1]:8000", "unix:…", "systemd:…".
+
+    ":8000" is every IPv4 address, "[::]:8000" every IPv6 address, "*:8000" every one of both.
+    """
     if isinstance(text, Address):
         return text
     if not isinstance(text, str):
@@ -188,6 +199,8 @@ def parse_address(text: object, info: ValidationInfo) -> Address:
 
 
 def _ip_address(host: str, port: int) -> Address:
+    if host == "*":
+        return Address("dual", "::", port)
     try:
         if host.startswith("[") and host.endswith("]"):
             return Address("inet6", str(ipaddress.IPv6Address(host[1:-1])), port)
@@ -280,6 +293,7 @@ def resolve_log(text: object, info: ValidationInfo) -> object:
 
 Flag = Annotated[bool, Strict()]
 Number = Annotated[int, Strict(), Field(ge=0, le=_MOST)]
+PortNumber = Annotated[int, Strict(), Field(ge=0, le=65535)]
 Count = Annotated[int, Strict(), Field(ge=1, le=_MOST)]
 Niceness = Annotated[int, Strict(), Field(ge=0, le=19)]
 Workers = Annotated[

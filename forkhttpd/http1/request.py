@@ -123,6 +123,18 @@ def _watch_nobody(_grace: float) -> None:
 
 
 @dataclass(frozen=True, slots=True)
+class Encryption:
+    """What client and server agreed on: "TLSv1.3", the cipher suite by its name in OpenSSL.
+
+    server_name: that the client asked for (SNI), "" if none.
+    """
+
+    protocol: str
+    cipher: str
+    server_name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Hop:
     """The connection that a request came over, as far as a handler may know it.
 
@@ -131,6 +143,7 @@ class Hop:
     watch_client: for a handler that is going to wait for somebody else: from this call on it is
     cancelled when the client leaves.  One that sends no more has left after `grace` seconds,
     which may be infinite; one that is gone altogether, at once.
+    encryption: of the connection, None where it is plain.
     """
 
     client: Endpoint
@@ -139,6 +152,7 @@ class Hop:
     name: str
     watch_client: Callable[[float], None] = _watch_nobody
     request_id: str = ""
+    encryption: Encryption | None = None
 
 
 class Request:

@@ -3,6 +3,7 @@
     kernel.py   Loop: epoll, tasks, deadlines.  Task, Port.
     future.py   Future: a result to wait for.  Event: a sign to wait for.
     stream.py   Stream: bytes in and out of a connected socket.  Pipe: one end of a pipe.
+    tlsstream.py  TLSStream: the same, encrypted.
 
 A task is one coroutine.  It runs until it awaits something that is not there yet: a descriptor
 (Port), a result (Future) or a moment (Loop.sleep).  Every wait has a deadline, in seconds of the
@@ -19,17 +20,25 @@ from forkhttpd.loop.kernel import (
     Task,
 )
 from forkhttpd.loop.stream import Disconnected, Pipe, Stream
+from forkhttpd.loop.tlsstream import HandshakeFailed, NotEncrypted, TLSStream
+
+# What a connection is served over.
+ByteStream = Stream | TLSStream
 
 __all__ = [
     "FOREVER",
+    "ByteStream",
     "Cancelled",
     "DeadlineExceeded",
     "Disconnected",
     "Event",
     "Future",
+    "HandshakeFailed",
     "Loop",
+    "NotEncrypted",
     "Pipe",
     "Port",
     "Stream",
+    "TLSStream",
     "Task",
 ]

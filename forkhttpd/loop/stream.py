@@ -17,6 +17,7 @@ from forkhttpd.loop.kernel import DeadlineExceeded, Loop, Port
 READ_SIZE = 65536  # the most that one receive returns
 _SENDFILE_SIZE = 1 << 20  # per call, so that one fast client does not hold the loop
 _NO_LINGER = struct.pack("ii", 1, 0)
+_NOTHING = memoryview(b"")
 _PEEK = socket.MSG_PEEK | socket.MSG_DONTWAIT
 
 
@@ -27,7 +28,7 @@ class Disconnected(Exception):
 class Stream:
     """A connected, non-blocking stream socket."""
 
-    __slots__ = ("_loop", "_recv", "_send", "_socket", "port")
+    __slots__ = ("_loop", "_recv", "_rest", "_send", "_socket", "port")
 
     def __init__(self, loop: Loop, connected: socket.socket) -> None:
         self.port = Port(loop, connected.fileno())
@@ -35,6 +36,7 @@ class Stream:
         self._socket = connected
         self._recv = connected.recv
         self._send = connected.send
+        self._rest = _NOTHING
 
     async def receive(self, deadline: float) -> bytes:
         """Return what has arrived, at most READ_SIZE bytes, b"" at the end of the stream.
@@ -60,19 +62,39 @@ class Stream:
 
         With socket.MSG_MORE in `flags` it may wait for what is sent next, to share a packet.
         """
-        rest = memoryview(data)[self.send_now(data, flags) :]
-        while rest:
-            await self.port.writable(self._loop.now + patience)
-            rest = rest[self.send_now(rest, flags) :]
+        if not self.send_now(data, flags):
+            await self.flush(patience, flags=flags)
 
-    def send_now(self, data: bytes | memoryview, flags: int = 0) -> int:
-        """Send what the socket's buffer takes, return how many bytes; raises Disconnected."""
+    def send_now(self, data: bytes | memoryview, flags: int = 0) -> bool:
+        """Send without waiting, return whether that was all; if not, `flush` sends the rest.
+
+        Raises Disconnected.
+        """
         try:
-            return self._send(data, flags)
+            sent = self._send(data, flags)
         except BlockingIOError:
-            return 0
+            sent = 0
         except OSError as error:
             raise Disconnected from error
+        if sent == len(data):
+            return True
+        self._rest = memoryview(data)[sent:]
+        return False
+
+    async def flush(self, patience: float, *, flags: int = 0) -> None:
+        """Send what `send_now` has left; raises as `send` does."""
+        rest = self._rest
+        while True:
+            await self.port.writable(self._loop.now + patience)
+            if self.send_now(rest, flags):
+                self._rest = _NOTHING
+                return
+            rest = self._rest
+
+    @property
+    def is_sending(self) -> bool:
+        """Whether there is a rest that waits to be flushed."""
+        return bool(self._rest)
 
     async def send_file(self, fd: int, start: int, length: int, patience: float) -> int:
         """Send some of a file without it passing through us (sendfile(2)); return how much.
@@ -92,6 +114,16 @@ class Stream:
             if sent == _SENDFILE_SIZE:
                 await self._loop.yield_turn()
             return sent
+
+    def receive_now(self) -> bytes | None:
+        """Return what has arrived as `receive` does, None when there is nothing."""
+        try:
+            return self._recv(READ_SIZE)
+        except BlockingIOError:
+            self.port.can_read = self.port.hung_up = False
+            return None
+        except OSError:
+            return b""
 
     def has_left(self) -> bool:
         """Whether the peer has closed its side and nothing of it is left to read."""

@@ -99,7 +99,8 @@ def _kept_fds(inheritance: Inheritance) -> set[int]:
         doors = [door.outside for door in inheritance.doors.values()]
     else:
         doors = [door.inside for door in inheritance.doors.values()]
-    sockets = (inheritance.control, *inheritance.listeners, *doors)
+    listeners = [listening.socket for listening in inheritance.listeners]
+    sockets = (inheritance.control, *listeners, *doors)
     return {
         inheritance.lifeline,
         inheritance.bell,

@@ -7,17 +7,20 @@ that is respawned an hour later gets the same listeners, logs and doors as its s
 import contextlib
 import os
 import socket
-from collections.abc import Iterable, Mapping
+import ssl
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from forkhttpd import channel, log
 from forkhttpd.config import Address, Config, WorkerRange
-from forkhttpd.inheritance import Door, Inheritance, Role
+from forkhttpd.errors import describe
+from forkhttpd.inheritance import Door, Inheritance, Listening, Role
 from forkhttpd.master.child import Child
 from forkhttpd.master.listener import Activation, Listener, open_listener
 from forkhttpd.master.roster import Plan
 from forkhttpd.master.scaling import Bounds
 from forkhttpd.scoreboard import Scoreboard, Slot
+from forkhttpd.tls import open_contexts
 
 _STREAMS = {"stdout": 1, "stderr": 2}
 
@@ -27,10 +30,10 @@ _RESTART_KEYS = ("pid_file",)
 class Generation:
     """Owns its logs and doors, and shares its listeners with the generations before and after.
 
-    access_log, error_log: descriptors to append to, -1 when off.
+    access_log, error_log: descriptors to append to, -1 when off; tls: for listeners that speak it.
     """
 
-    __slots__ = ("access_log", "config", "doors", "error_log", "listeners", "number")
+    __slots__ = ("access_log", "config", "doors", "error_log", "listeners", "number", "tls")
 
     def __init__(
         self,
@@ -41,6 +44,7 @@ class Generation:
         access_log: int,
         error_log: int,
         doors: dict[str, Door],
+        tls: ssl.SSLContext | None,
     ) -> None:
         self.number = number
         self.config = config
@@ -48,6 +52,7 @@ class Generation:
         self.access_log = access_log
         self.error_log = error_log
         self.doors = doors
+        self.tls = tls
 
     def plan(self) -> Plan:
         """Return what the policy has to know."""
@@ -98,11 +103,44 @@ class Generation:
             lifeline=lifeline,
             bell=bell,
             control=control,
-            listeners=self.sockets() if is_worker else (),
+            listeners=self._listening() if is_worker else (),
             doors=self.doors if is_worker else {child.name: self.doors[child.name]},
             access_log=access_log,
             error_log=error_log,
+            tls=self.tls if is_worker else None,
         )
+
+    def _listening(self) -> tuple[Listening, ...]:
+        return tuple(
+            Listening(one, listen)
+            for listen in self.config.listen
+            for one in self.listeners[listen.address].sockets
+        )
+
+    def tune_listeners(self, before: "Generation | None") -> Iterator[str]:
+        """Have our listeners be as we say, where it was said otherwise before; yield what failed.
+
+        Not sooner than it is certain that this generation serves (M8).
+        """
+        for listen in self.config.listen:
+            if before is None or listen not in before.config.listen:
+                try:
+                    self.listeners[listen.address].tune(listen)
+                except OSError as error:
+                    yield f"{listen.address} stays as it was: {describe(error)}"
+
+    def new_urls(self, before: "Generation | None") -> list[str]:
+        """Return the addresses that we listen on and `before` did not, as for a browser."""
+        known = set(before.urls()) if before is not None else set()
+        return [url for url in self.urls() if url not in known]
+
+    def urls(self) -> list[str]:
+        """Return the addresses of all listeners, as for a browser."""
+        return [
+            url
+            for listen in self.config.listen
+            for url in self.listeners[listen.address].urls(tls=listen.tls)
+        ]
 
     def keys_for_restart(self, before: "Generation") -> list[str]:
         """Return the keys that were changed, but that a running master cannot change."""
@@ -150,6 +188,7 @@ def open_generation(
     An address of `kept` goes on with the very socket.  Raises StartupError.
     """
     with contextlib.ExitStack() as undo:
+        tls = open_contexts(config)
         listeners = _open_listeners(config, kept, activation, undo)
         access_log = _open_log(config.log.access, undo)
         error_log = _open_log(config.log.error, undo)
@@ -162,6 +201,7 @@ def open_generation(
         access_log=access_log,
         error_log=error_log,
         doors=doors,
+        tls=tls,
     )
 
 
@@ -182,8 +222,7 @@ def _open_listeners(
     for listen in config.listen:
         if listen.address in kept:
             listeners[listen.address] = kept[listen.address]
-            kept[listen.address].set_backlog(listen.backlog)
-        elif listen.address not in listeners:
+        else:
             listeners[listen.address] = open_listener(listen, activation)
             undo.callback(listeners[listen.address].close)
     return listeners

@@ -20,8 +20,7 @@ import psutil
 
 from forkhttpd.config import Address, Listen
 from forkhttpd.errors import ExitCode, StartupError, describe
-
-_UNIX_MODE = 0o666  # who may connect is a matter of the directory's permissions
+from forkhttpd.privileges import look_up
 
 # Sockets from the service manager, by FileDescriptorName=.
 Activation = Mapping[str, Sequence[socket.socket]]
@@ -37,14 +36,16 @@ class Listener:
         self._path = ""  # of the file that is ours to unlink
         self._inode: tuple[int, int] | None = None
 
-    def urls(self) -> list[str]:
+    def urls(self, *, tls: bool = False) -> list[str]:
         """Return what to open in a browser, with the port that the kernel chose for port 0."""
-        return [_url(listener) for listener in self.sockets]
+        return [_url(listener, "https" if tls else "http") for listener in self.sockets]
 
-    def set_backlog(self, backlog: int) -> None:
-        """Change the length of the queue of those who wait for accept."""
+    def tune(self, listen: Listen) -> None:
+        """Take up what a configuration says beside the address.  Raises OSError, StartupError."""
         for listener in self.sockets:
-            listener.listen(backlog)
+            if path := _path(listener):
+                _set_rights(path, listen)
+            listener.listen(listen.backlog)
 
     def own_file(self) -> None:
         """Let the file of a unix socket go when this listener does."""
@@ -70,7 +71,7 @@ def open_listener(listen: Listen, activation: Activation) -> Listener:
     if address.kind == "systemd":
         return _take_over(address, activation)
     try:
-        listener = _bind(address, listen.backlog)
+        listener = _bind(listen)
     except OSError as error:
         raise StartupError(
             f"cannot listen on {address}: {_explain(address, error)}",
@@ -108,15 +109,16 @@ def _take_over(address: Address, activation: Activation) -> Listener:
     return Listener(copies)
 
 
-def _bind(address: Address, backlog: int) -> socket.socket:
-    family = {"inet": socket.AF_INET, "inet6": socket.AF_INET6, "unix": socket.AF_UNIX}
-    listener = socket.socket(family[address.kind], socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+def _bind(listen: Listen) -> socket.socket:
+    address = listen.address
+    family = {"unix": socket.AF_UNIX, "inet": socket.AF_INET}.get(address.kind, socket.AF_INET6)
+    listener = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     try:
         if address.kind == "unix":
-            _bind_unix(listener, address.host)
+            _bind_unix(listener, listen)
         else:
             _bind_tcp(listener, address)
-        listener.listen(backlog)
+        listener.listen(listen.backlog)
     except BaseException:
         listener.close()
         raise
@@ -126,20 +128,33 @@ def _bind(address: Address, backlog: int) -> socket.socket:
 def _bind_tcp(listener: socket.socket, address: Address) -> None:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    if address.kind == "inet6":
-        # "[::]:80" means IPv6; who wants both writes both, whatever bindv6only says.
-        listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    if address.kind != "inet":
+        # "[::]:80" means IPv6, whatever bindv6only says: "0.0.0.0:80" may stand beside it.
+        only = int(address.kind == "inet6")
+        listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, only)
     listener.bind((address.host, address.port))
 
 
-def _bind_unix(listener: socket.socket, host: str) -> None:
+def _bind_unix(listener: socket.socket, listen: Listen) -> None:
+    host = listen.address.host
     if host.startswith("@"):
         listener.bind("\0" + host[1:])
         return
     if _is_stale(host):
         os.unlink(host)
     listener.bind(host)
-    os.chmod(host, _UNIX_MODE)
+    try:
+        _set_rights(host, listen)  # before listen(2) nobody can connect, whatever the rights are
+    except BaseException:
+        os.unlink(host)
+        raise
+
+
+def _set_rights(path: str, listen: Listen) -> None:
+    identity = look_up(listen.owner, listen.group)
+    if identity is not None:
+        os.chown(path, identity.uid, identity.gid)
+    os.chmod(path, int(listen.mode, 8))
 
 
 def _is_stale(path: str) -> bool:
@@ -165,6 +180,8 @@ def _explain(address: Address, error: OSError) -> str:
             )
         case errno.EADDRNOTAVAIL:
             return f"{words}; no interface of this machine has the address"
+        case errno.EPERM if address.kind == "unix":
+            return f"{words}; only root can make another user or group the owner"
         case errno.ENOENT | errno.EACCES | errno.EROFS if address.kind == "unix":
             return f"{words}; the directory must exist and be ours to write to"
     return words
@@ -204,13 +221,13 @@ def _inode(path: str) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-def _url(listener: socket.socket) -> str:
+def _url(listener: socket.socket, scheme: str) -> str:
     name = listener.getsockname()
     match listener.family:
         case socket.AF_INET:
-            return f"http://{name[0]}:{name[1]}/"
+            return f"{scheme}://{name[0]}:{name[1]}/"
         case socket.AF_INET6:
-            return f"http://[{name[0]}]:{name[1]}/"
+            return f"{scheme}://[{name[0]}]:{name[1]}/"
         case _:
             path = name if isinstance(name, str) else "@" + name[1:].decode(errors="replace")
             return f"unix:{path}"

@@ -309,10 +309,10 @@ class Master:
             if child.generation == generation.number:
                 self._let_serve(child)
         self._logger = _open_logger(generation)
-        for address, listener in generation.listeners.items():
-            if before is None or address not in before.listeners:
-                for url in listener.urls():
-                    self._logger.info("listening on %s", url)
+        for problem in generation.tune_listeners(before):
+            self._logger.warning("%s", problem)
+        for url in generation.new_urls(before):
+            self._logger.info("listening on %s", url)
         if before is not None and (keys := generation.keys_for_restart(before)):
             self._logger.warning("needs restart: %s", ", ".join(keys))
         for problem in self._store.keep(self._generations, generation.number):

@@ -10,6 +10,8 @@
     launcher.py     asks spawners to start programs; alone knows their protocol
     accesslog.py    one line per answer, in batches
     errorpage.py    an error as something that a person reads
+    entrance.py     what a listener makes of its connections: plain or TLS, who answers
+    httpsredirect.py  a listener that only leads to https
     context.py      what all connections share
 
 It is one thread: whatever waits is a task of the loop.

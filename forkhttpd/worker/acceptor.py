@@ -46,7 +46,6 @@ class Acceptor:
         "_loop",
         "_on_connection",
         "_on_shortage",
-        "_server",
         "_watching",
     )
 
@@ -55,17 +54,16 @@ class Acceptor:
         loop: Loop,
         listener: socket.socket,
         *,
-        on_connection: Callable[[socket.socket, Endpoint, Endpoint], None],
+        on_connection: Callable[[socket.socket, Endpoint], None],
         on_shortage: Callable[[OSError], None],
         held: Callable[[], int],
     ) -> None:
-        """`on_connection` is given the connected socket to own, the client, and ourselves.
+        """`on_connection` is given the connected socket to own, and the client.
 
         `held` is how many connections the worker has, `on_shortage` is told what accept lacks.
         """
         self._loop = loop
         self._listener = listener
-        self._server = _endpoint(listener.getsockname())
         self._on_connection = on_connection
         self._on_shortage = on_shortage
         self._accepts = 0
@@ -117,10 +115,15 @@ class Acceptor:
             self._on_shortage(error)
             return False
         connected.setblocking(False)
-        self._on_connection(connected, _endpoint(address), self._server)
+        self._on_connection(connected, endpoint(address))
         return True
 
 
-def _endpoint(address: Any) -> Endpoint:
+def endpoint(address: Any) -> Endpoint:
     """Read an address as `accept` and `getsockname` return it; a Unix socket's is its name."""
-    return Endpoint(address[0], address[1]) if isinstance(address, tuple) else Endpoint("", 0)
+    if not isinstance(address, tuple):
+        return Endpoint("", 0)
+    host: str = address[0]
+    if len(address) == 4:  # an IPv4 client of an IPv6 socket is still one of IPv4 (RFC 4291 §2.5.5)
+        host = host.removeprefix("::ffff:") if "." in host else host
+    return Endpoint(host, address[1])

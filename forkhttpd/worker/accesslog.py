@@ -176,6 +176,8 @@ def _json(request: Request, status: int, sent: int, now: float, stamp: str) -> s
         "referer": request.section.fields.get("referer"),
         "agent": request.section.fields.get("user-agent"),
     }
+    if request.hop.encryption is not None:
+        record["tls"] = request.hop.encryption.protocol
     if request.account is not None:
         record["program"] = _costs(request.account)
     return json.dumps(record) + "\n"

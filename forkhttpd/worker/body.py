@@ -7,7 +7,7 @@ back its client through the socket's own window.
 from forkhttpd.http1.errors import HTTPError
 from forkhttpd.http1.parser import Parser
 from forkhttpd.http1.request import HeaderSection
-from forkhttpd.loop import DeadlineExceeded, Disconnected, Loop, Stream
+from forkhttpd.loop import ByteStream, DeadlineExceeded, Disconnected, Loop
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -36,7 +36,7 @@ class Body:
         section: HeaderSection,
         *,
         parser: Parser,
-        stream: Stream,
+        stream: ByteStream,
         loop: Loop,
         limit: int,
         patience: float,

@@ -17,6 +17,7 @@ from forkhttpd.http1.errors import Elsewhere, HTTPError
 from forkhttpd.http1.parser import Parser
 from forkhttpd.http1.request import (
     NO_BODY,
+    Encryption,
     Endpoint,
     HeaderSection,
     Hop,
@@ -27,9 +28,21 @@ from forkhttpd.http1.request import (
 )
 from forkhttpd.http1.response import Response
 from forkhttpd.http1.target import Target
-from forkhttpd.loop import FOREVER, Cancelled, DeadlineExceeded, Disconnected, Stream, Task
+from forkhttpd.loop import (
+    FOREVER,
+    ByteStream,
+    Cancelled,
+    DeadlineExceeded,
+    Disconnected,
+    HandshakeFailed,
+    NotEncrypted,
+    Stream,
+    Task,
+    TLSStream,
+)
 from forkhttpd.worker.body import Body
 from forkhttpd.worker.context import Context
+from forkhttpd.worker.entrance import Entrance
 from forkhttpd.worker.errorpage import error_response
 from forkhttpd.worker.redirection import redirected
 from forkhttpd.worker.sender import CutShort, Sender
@@ -60,6 +73,7 @@ class Connection:
         "_parser",
         "_proxies",
         "_request",
+        "_respond_to",
         "_sender",
         "_stream",
         "_task",
@@ -72,19 +86,22 @@ class Connection:
         *,
         id: int,  # noqa: A002 - the field's term
         client: Endpoint,
-        server: Endpoint,
+        entrance: Entrance,
     ) -> None:
         self._context = context
         self._loop = context.loop
-        self._stream = Stream(context.loop, connected)
-        self._parser = Parser(context.memory.limits, context.memory)
-        self._sender = Sender(
-            self._stream, patience=context.timeouts.write, server=context.server, log=context.log
+        self._respond_to = entrance.respond
+        self._stream: ByteStream = (
+            Stream(context.loop, connected)
+            if entrance.tls is None
+            else TLSStream(context.loop, connected, entrance.tls)
         )
+        self._parser = Parser(context.memory.limits, context.memory)
+        self._sender = self._make_sender()
         self._hop = Hop(
             client,
-            server,
-            scheme="http",
+            entrance.server,
+            scheme="http" if entrance.tls is None else "https",
             name=f"{context.name}-{id:x}",
             watch_client=self._watch_client,
         )
@@ -101,8 +118,9 @@ class Connection:
         self._task = self._loop.current
         self._context.connections.add(self)
         try:
-            while await self._serve_one():
-                pass
+            if not isinstance(self._stream, TLSStream) or await self._secure(self._stream):
+                while await self._serve_one():
+                    pass
             patience = FINISH_HASTE if self._context.draining else FINISH_PATIENCE
             await self._stream.finish(patience, FINISH_LONGEST)
         except (CutShort, DeadlineExceeded):
@@ -120,6 +138,30 @@ class Connection:
         """Serve no more than the request at hand, or one that comes within `patience` seconds."""
         if self._request is None and not self._parser.started:
             self._task.hurry(self._loop.now + patience)
+
+    def _make_sender(self) -> Sender:
+        context = self._context
+        return Sender(
+            self._stream, patience=context.timeouts.write, server=context.server, log=context.log
+        )
+
+    async def _secure(self, stream: TLSStream) -> bool:
+        """Shake hands; False when there will be nothing to say under TLS."""
+        patience = min(self._context.timeouts.handshake, self._context.patience)
+        try:
+            await stream.handshake(self._loop.now + patience)
+        except NotEncrypted:
+            self._stream = stream.wire
+            self._sender = self._make_sender()
+            await self._refuse(_not_https())
+            return False
+        except HandshakeFailed as error:
+            host = self._hop.client.host or "-"
+            self._context.log.info("%s: no TLS with %s: %s", self._hop.name, host, error)
+            return False
+        encryption = Encryption(stream.protocol, stream.cipher, stream.server_name)
+        self._hop = replace(self._hop, encryption=encryption)
+        return True
 
     async def _serve_one(self) -> bool:
         """Answer one request; False when it was the last."""
@@ -211,7 +253,7 @@ class Connection:
         asked = request
         for number in range(1, LOCAL_REDIRECTS + 2):
             try:
-                return await self._context.respond(asked)
+                return await self._respond_to(asked)
             except Elsewhere as redirect:
                 target = redirect.target
             finally:
@@ -274,3 +316,9 @@ def _named(response: Response, id: str) -> Response:  # noqa: A002 - the field's
     """Return a response that says what the request was called; who shares it does not see that."""
     others = tuple(item for item in response.fields if item[0].lower() != "x-request-id")
     return replace(response, fields=(*others, ("X-Request-ID", id)), rendered=None)
+
+
+def _not_https() -> HTTPError:
+    error = HTTPError(400, "plain HTTP where TLS is spoken", close=True)
+    error.details = (("This port speaks https", "Write https:// instead of http:// there."),)
+    return error

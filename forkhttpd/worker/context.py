@@ -3,7 +3,7 @@
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Protocol
 
 from forkhttpd.access.proxies import proxies_of
@@ -23,7 +23,6 @@ from forkhttpd.worker.accesslog import AccessLog
 # to end may take (a pool's kill_grace); a line that comes later tells what is known by then.
 SETTLE_PATIENCE = 5.0
 
-Respond = Callable[[Request], Awaitable[Response]]
 Refuse = Callable[[Request, HTTPError], Response]
 
 
@@ -56,7 +55,6 @@ class Context:
         "proxies",
         "refuse",
         "requests",
-        "respond",
         "server",
         "timeouts",
         "unsettled",
@@ -68,14 +66,12 @@ class Context:
         *,
         name: str,
         loop: Loop,
-        respond: Respond,
         refuse: Refuse,
         access_log: AccessLog,
         log: logging.Logger,
     ) -> None:
         self.name = name  # distinguishes the requests of this worker from all others
         self.loop = loop
-        self.respond = respond
         self.refuse = refuse
         self.access_log = access_log
         self.log = log

@@ -19,6 +19,7 @@ from forkhttpd.handlers.cgi.gateway import Gateway, Launch
 from forkhttpd.handlers.mediatypes import MediaTypes
 from forkhttpd.handlers.redirect import Redirect
 from forkhttpd.handlers.static import Static
+from forkhttpd.hosts import Hosts
 from forkhttpd.http1.errors import HTTPError
 from forkhttpd.http1.headers import Items
 from forkhttpd.http1.request import Request
@@ -76,21 +77,16 @@ class Routes:
 class Router:
     """Answers a request by the handler that it belongs to."""
 
-    __slots__ = ("_default", "_memory", "_names", "_wildcards")
+    __slots__ = ("_memory", "_sites")
 
     def __init__(self, config: Config, *, loop: Loop, launch: Launch, log: logging.Logger) -> None:
         build = _Builder(config, loop=loop, launch=launch, log=log)
-        self._names: dict[str, Routes] = {}
-        self._wildcards: dict[str, Routes] = {}
-        self._default: Routes
         self._memory: dict[tuple[str, str], tuple[Handler, str]] = {}
-        for site in reversed(config.site):  # so that the first stays the default
-            self._default = routes = build.site(site)
+        sites = [(site, build.site(site)) for site in config.site]
+        self._sites = Hosts(sites[0][1])
+        for site, routes in sites:
             for name in site.names:
-                if name.startswith("*."):
-                    self._wildcards[name[1:].lower()] = routes
-                else:
-                    self._names[name.lower()] = routes
+                self._sites.add(name, routes)
 
     def respond(self, request: Request) -> Awaitable[Response]:
         """Have the request answered.
@@ -114,7 +110,7 @@ class Router:
 
     def refuse(self, request: Request, error: HTTPError) -> Response:
         """Turn an error into the answer that the request's site has for it."""
-        return self._site(request.section.host).error_pages.response(error, id=request.id)
+        return self._sites.find(request.section.host).error_pages.response(error, id=request.id)
 
     def _find(self, host: str, path: str) -> tuple[Handler, str]:
         """Return the handler of a path, and the part of the path that is below its mount."""
@@ -127,16 +123,8 @@ class Router:
 
     def route(self, host: str, path: str) -> Route | None:
         """Return the route of a path, None when it belongs to nobody."""
-        return next((route for route in self._site(host).routes if route.matches(path)), None)
-
-    def _site(self, host: str) -> Routes:
-        """Return the site of a host; it is only looked up, never used as a path (H2)."""
-        host = host.removesuffix(".")  # a name and its absolute form are one host (RFC 1034 §3.1)
-        site = self._names.get(host)
-        while site is None and (dot := host.find(".")) >= 0:
-            host = host[dot + 1 :]
-            site = self._wildcards.get("." + host)
-        return self._default if site is None else site
+        routes = self._sites.find(host).routes
+        return next((route for route in routes if route.matches(path)), None)
 
 
 def _adding(fields: Items, handler: Handler) -> Handler:

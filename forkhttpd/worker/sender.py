@@ -13,7 +13,7 @@ from forkhttpd.http1.errors import HTTPError
 from forkhttpd.http1.request import RequestLine
 from forkhttpd.http1.response import Bytes, Chunks, FileParts, FileSlice, Raw, Rendered, Response
 from forkhttpd.http1.writer import LAST_CHUNK, Framing, choose_framing, chunk, render_head
-from forkhttpd.loop import Stream
+from forkhttpd.loop import ByteStream
 
 _RAW = Framing(fields=(), sends_body=True, chunked=False, keep_alive=False)
 
@@ -31,7 +31,7 @@ class Sender:
     __slots__ = ("_log", "_patience", "_server", "_stream", "sent")
 
     def __init__(
-        self, stream: Stream, *, patience: float, server: str, log: logging.Logger
+        self, stream: ByteStream, *, patience: float, server: str, log: logging.Logger
     ) -> None:
         self._stream = stream
         self._patience = patience
@@ -57,9 +57,8 @@ class Sender:
                     return framing.keep_alive
             rendered = self._render(response, framing, date, variant)
         self.sent = rendered.sent
-        sent = self._stream.send_now(rendered.wire)
-        if sent < len(rendered.wire):
-            await self._stream.send(rendered.wire[sent:], self._patience)
+        if not self._stream.send_now(rendered.wire):
+            await self._stream.flush(self._patience)
         return rendered.keep_alive
 
     def _render(self, response: Response, framing: Framing, date: str, variant: int) -> Rendered:

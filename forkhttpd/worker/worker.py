@@ -20,22 +20,25 @@ import signal
 import socket
 import sys
 import time
+from functools import partial
 from typing import NoReturn
 
 from forkhttpd import channel, signals
 from forkhttpd.config import Config
 from forkhttpd.errors import ExitCode, describe
 from forkhttpd.http1.request import Endpoint
-from forkhttpd.inheritance import REOPEN, SERVE, Inheritance
+from forkhttpd.inheritance import REOPEN, SERVE, Inheritance, Listening
 from forkhttpd.log import catch_up
 from forkhttpd.loop import FOREVER, Loop
 from forkhttpd.outlet import RETRY_PAUSE
 from forkhttpd.privileges import become
 from forkhttpd.scoreboard import Cell, SlotState
-from forkhttpd.worker.acceptor import Acceptor
+from forkhttpd.worker.acceptor import Acceptor, endpoint
 from forkhttpd.worker.accesslog import AccessLog
 from forkhttpd.worker.connection import Connection
 from forkhttpd.worker.context import Context
+from forkhttpd.worker.entrance import Entrance
+from forkhttpd.worker.httpsredirect import HTTPSRedirect
 from forkhttpd.worker.launcher import Launcher
 from forkhttpd.worker.router import Router
 
@@ -90,7 +93,6 @@ class Worker:
             # Unlike that of any worker before, on this machine and since it was booted.
             name=f"{os.getpid():x}-{time.monotonic_ns() >> 20:x}",
             loop=loop,
-            respond=router.respond,
             refuse=router.refuse,
             access_log=self._access_log,
             log=log,
@@ -98,12 +100,12 @@ class Worker:
         self._acceptors = [
             Acceptor(
                 loop,
-                listener,
-                on_connection=self._open_connection,
+                listening.socket,
+                on_connection=partial(self._open_connection, self._entrance(listening, router)),
                 on_shortage=self._meet_shortage,
                 held=self._context.connections.__len__,
             )
-            for listener in inheritance.listeners
+            for listening in inheritance.listeners
         ]
         self._accepts = False  # the master says when (SERVE)
         self._connection_ids = 0
@@ -160,12 +162,21 @@ class Worker:
 
     # Connections
 
+    def _entrance(self, listening: Listening, router: Router) -> Entrance:
+        listen = listening.listen
+        to_https = listen.redirect_to_https
+        return Entrance(
+            server=endpoint(listening.socket.getsockname()),
+            respond=HTTPSRedirect(router, to_https).respond if to_https else router.respond,
+            tls=self._inheritance.tls if listen.tls else None,
+        )
+
     def _open_connection(
-        self, connected: socket.socket, client: Endpoint, server: Endpoint
+        self, entrance: Entrance, connected: socket.socket, client: Endpoint
     ) -> None:
         self._connection_ids += 1
         connection = Connection(
-            self._context, connected, id=self._connection_ids, client=client, server=server
+            self._context, connected, id=self._connection_ids, client=client, entrance=entrance
         )
         self._loop.start(connection.serve())
 

@@ -54,6 +54,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "config": {"errors"},
     "outlet": set(),
     "log": {"config", "errors", "outlet"},
+    "hosts": set(),
+    "tls": {"config", "errors", "hosts"},
     "inheritance": {"channel", "config", "scoreboard"},
     "bundle": {
         "",
@@ -85,6 +87,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "channel",
         "config",
         "errors",
+        "hosts",
         "http1",
         "inheritance",
         "log",
@@ -104,6 +107,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "privileges",
         "scoreboard",
         "signals",
+        "tls",
     },
 }
 # Single modules that may do more than their part.

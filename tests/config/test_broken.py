@@ -87,9 +87,9 @@ SITE
 
 # an unknown table
 WHOLE
-[tls]
+[ssl]
 certificate = "x"
-=> 6: tls: unknown table; known: [[listen]], [log], [timeouts], [limits], [pool.NAME], [[site]], [[site.mount]]
+=> 6: ssl: unknown table; known: [[listen]], [tls], [log], [timeouts], [limits], [pool.NAME], [[site]], [[site.mount]]
 
 # a table without the one that it is in
 WHOLE
@@ -101,7 +101,7 @@ docroot = "www"
 WHOLE
 [timeouts]
 keepalive = "5s"
-=> 7: [timeouts] keepalive: unknown key; known here: header, body, write, idle, graceful, start, heartbeat
+=> 7: [timeouts] keepalive: unknown key; known here: handshake, header, body, write, idle, graceful, start, heartbeat
 
 # a key of the top in a table
 WHOLE
@@ -333,6 +333,73 @@ SITE
 address = ":8000"
 WHOLE
 => 4: [listen] address: 0.0.0.0:8000 of line 2 listens there already; remove one
+
+# an address twice, on ports that the kernel chooses
+[[listen]]
+address = "127.0.0.1:0"
+[[listen]]
+address = "127.0.0.1:0"
+SITE
+=> 4: [listen] address: line 2 has this address, too, and nobody could tell them apart; write a port, or another address
+
+# all addresses, and one of them
+[[listen]]
+address = "*:8000"
+WHOLE
+=> 4: [listen] address: *:8000 of line 2 listens there already; remove one
+
+# the rights of a file where there is none
+LISTEN
+mode = "660"
+group = "adm"
+SITE
+=> 3: [listen] mode: means nothing but for a file, unix:/PATH; remove it
+=> 4: [listen] group: means nothing but for a file, unix:/PATH; remove it
+
+# rights that are no mode
+[[listen]]
+address = "unix:/run/x.sock"
+mode = "rw"
+SITE
+=> 3: [listen] mode: not an octal mode; write one like "660"
+
+# TLS without a certificate
+LISTEN
+tls = true
+SITE
+=> 3: [listen] tls: no site has a certificate; write certificate = "FILE.pem" in a [[site]]
+
+# a certificate without TLS
+LISTEN
+[[site]]
+certificate = "a.pem"
+[[site.mount]]
+docroot = "www"
+=> 4: [site] certificate: no [[listen]] speaks TLS; write tls = true there, or remove this
+
+# a key without a certificate
+LISTEN
+[[site]]
+key = "a.pem"
+[[site.mount]]
+docroot = "www"
+=> 4: [site] key: means nothing without a certificate; write that, too
+
+# https that leads to https
+LISTEN
+tls = true
+redirect_to_https = 443
+[[site]]
+certificate = "a.pem"
+[[site.mount]]
+docroot = "www"
+=> 4: [listen] redirect_to_https: this listener is https itself; remove one
+
+# an old version of TLS
+WHOLE
+[tls]
+minimum_version = "1.1"
+=> 7: [tls] minimum_version: "1.1" is not known; did you mean "1.3"?
 
 # a field that would break a header
 server = "a\r\nb"

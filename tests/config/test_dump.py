@@ -110,6 +110,7 @@ def test_O2_the_dump_has_every_key(tmp_path: Path) -> None:
     merged = {
         "Config": document,
         "Listen": document["listen"][0],
+        "Tls": document["tls"],
         "Log": document["log"],
         "Timeouts": document["timeouts"],
         "Limits": document["limits"],

@@ -117,7 +117,7 @@ def _become_ready(inheritance: Inheritance) -> None:
 
 def _serve(inheritance: Inheritance, *, obeys: set[signal.Signals]) -> None:
     orders = signals.receive({signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT})
-    listeners = {listener.fileno(): listener for listener in inheritance.listeners}
+    listeners = {one.socket.fileno(): one.socket for one in inheritance.listeners}
     poll = select.poll()
     for fd in (orders, inheritance.lifeline, inheritance.control.fileno()):
         poll.register(fd, select.POLLIN)

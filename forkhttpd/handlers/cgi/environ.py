@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from forkhttpd.config import Mount
 from forkhttpd.http1.headers import Fields
-from forkhttpd.http1.request import Request, Version
+from forkhttpd.http1.request import Encryption, Request, Version
 
 # Never passed on as HTTP_*:
 _WITHHELD = frozenset(
@@ -102,8 +102,21 @@ def _server_variables(request: Request, server: Server) -> dict[str, bytes]:
     }
     if request.hop.scheme == "https":
         env["HTTPS"] = b"on"
+    if (encryption := request.hop.encryption) is not None:
+        env |= _encryption_variables(encryption)
     if server.admin:
         env["SERVER_ADMIN"] = os.fsencode(server.admin)
+    return env
+
+
+def _encryption_variables(encryption: Encryption) -> dict[str, bytes]:
+    """Return what scripts know from Apache's `SSLOptions +StdEnvVars`, as far as they use it."""
+    env = {
+        "SSL_PROTOCOL": _wire(encryption.protocol),
+        "SSL_CIPHER": _wire(encryption.cipher),
+    }
+    if encryption.server_name:
+        env["SSL_TLS_SNI"] = _wire(encryption.server_name)
     return env
 
 
