@@ -31,6 +31,8 @@ The nouns, and where each lives:
     inquiry.py      asks a running master over its control socket
     errors.py       what stops the daemon, by whose fault it is
     explain.py      what a request would meet, without making one
+    quick.py        the configuration of a directory that is served at once
+    testing.py      a server for test suites of others
     commandline.py  what the command line may say, and --help
     cli.py          the command: the one place that joins master, worker and spawner
 

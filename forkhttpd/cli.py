@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from forkhttpd import commandline, explain, log, status
+from forkhttpd import commandline, explain, log, quick, status
 from forkhttpd.bundle import exec_spawner
 from forkhttpd.commandline import SIGNALS
 from forkhttpd.config import Config, whereabouts
@@ -49,6 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _perform(arguments: argparse.Namespace) -> int:
+    if commandline.serves_directory(arguments):
+        return _serve_directory(arguments)
     file: Path = arguments.config
     if arguments.test:
         return _test(file, allow_root=arguments.allow_root)
@@ -57,6 +59,27 @@ def _perform(arguments: argparse.Namespace) -> int:
     if arguments.signal:
         return _signal(file, arguments.signal)
     return _run(file, allow_root=arguments.allow_root, daemonize=arguments.daemon)
+
+
+def _serve_directory(arguments: argparse.Namespace) -> int:
+    wish = quick.Wish(
+        directory=arguments.directory or Path(),
+        host=arguments.bind or quick.LOOPBACK,
+        port=quick.PORT if arguments.port is None else arguments.port,
+        cgi=arguments.cgi,
+    )
+    config = quick.configure(wish)
+    if arguments.dump:
+        return _print(dump(config, comments=True))
+    _say(quick.warnings(config, uid=os.geteuid()), "WARNING")
+    _say([f"serving {wish}; ^C stops"], "INFO")
+    try:
+        return run(config, load=lambda: config, programs=_PROGRAMS, daemonize=False)
+    except StartupError as error:
+        if error.exit_code is ExitCode.UNAVAILABLE:
+            message = f"{error}: 0 is any that is free"
+            raise StartupError(message, exit_code=error.exit_code) from None
+        raise
 
 
 def _run(file: Path, *, allow_root: bool, daemonize: bool) -> int:

@@ -21,14 +21,21 @@ SIGNALS = {
 }
 
 _USAGE = """\
-forkhttpd -c FILE [-t | -T | -s SIGNAL | --daemon] [--allow-root]
+forkhttpd [--cgi] [PORT] [-b ADDRESS] [-d DIRECTORY] [-T]
+       forkhttpd -c FILE [-t | -T | -s SIGNAL | --daemon] [--allow-root]
        forkhttpd status [-c FILE] [--json] [--watch]
        forkhttpd explain URL [-c FILE]"""
 
-_DESCRIPTION = "Serve static files and CGI programs, as FILE says."
+_DESCRIPTION = "Serve static files and CGI programs: a directory, at once, or what FILE says."
+
+_OF_DIRECTORY = ("port", "bind", "directory", "protocol")
+_LARGEST_PORT = 65535
 
 _EPILOG = """\
 examples:
+  forkhttpd 8000                               serve this directory until ^C
+  forkhttpd --cgi                              and the programs in its cgi-bin
+  forkhttpd --cgi -T > site.conf               keep that as a file, to go on from
   forkhttpd -c etc/forkhttpd.conf              serve until ^C
   forkhttpd -c /etc/forkhttpd.conf -t          is this file right?
   forkhttpd -c /etc/forkhttpd.conf -T          what is in force?
@@ -61,9 +68,31 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     if arguments == parser.parse_args([]):
         parser.print_help(sys.stderr)
         raise SystemExit(ExitCode.USAGE)
-    if arguments.config is None:
-        parser.error("which configuration? add -c FILE")
+    _check(parser, arguments)
     return arguments
+
+
+def serves_directory(arguments: argparse.Namespace) -> bool:
+    """Whether the arguments say what to serve, without a file that does."""
+    return arguments.cgi or any(getattr(arguments, name) is not None for name in _OF_DIRECTORY)
+
+
+def _check(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
+    """Refuse what argparse cannot know to be wrong.  Raises SystemExit."""
+    if not serves_directory(arguments):
+        if arguments.config is None:
+            parser.error("which configuration? add -c FILE")
+    elif arguments.config is not None:
+        parser.error("-c FILE says where and what to serve; leave out the other, or -c")
+    elif arguments.test or arguments.signal or arguments.daemon:
+        parser.error("only with a configuration; make one with -T, and add -c FILE")
+
+
+def _port(text: str) -> int:
+    if text.isascii() and text.isdigit() and int(text) <= _LARGEST_PORT:
+        return int(text)
+    wrong = f"{text!r} is no command and no port; write status, explain, or 0 to {_LARGEST_PORT}"
+    raise argparse.ArgumentTypeError(wrong)
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -90,6 +119,12 @@ def make_parser() -> argparse.ArgumentParser:
         help="signal the running master: reload, stop, quit (at once), reopen (the logs), upgrade",
     )
     add_one("--daemon", action="store_true", help="run in the background, once it serves")
+    add_quick = parser.add_argument_group("to serve a directory at once").add_argument
+    add_quick("--cgi", action="store_true", help="run the programs in its cgi-bin and htbin")
+    add_quick("port", metavar="PORT", nargs="?", type=_port, help="8000; 0 is any that is free")
+    add_quick("-b", "--bind", metavar="ADDRESS", help="127.0.0.1, which only this machine reaches")
+    add_quick("-d", "--directory", type=Path, help="the current one")
+    add_quick("-p", "--protocol", metavar="VERSION", help="for old habits; each client has its own")
     add("--allow-root", action="store_true", help="let root serve, on loopback addresses only")
     add("--version", action="version", version=f"forkhttpd {__version__}", help="print the version")
     add("--help", "-h", action="help", help="print this")

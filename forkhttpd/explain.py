@@ -156,7 +156,7 @@ def _program_lines(request: Request, route: Route, rest: str, config: Config) ->
 
 
 def _script_lines(script: Script, mount: Mount, pool: Pool) -> Iterator[Line]:
-    runs = f"{mount.interpreter} {script.file}" if mount.interpreter else script.file
+    runs = f"{script.interpreter} {script.file}" if script.interpreter else script.file
     yield "program", runs
     yield "", f"in {script.directory}"
     for sentence in lint.script_warnings(script.file, mount, pool):

@@ -57,6 +57,8 @@ def _mount_problems(position: Position, mount: Mount) -> Iterator[Finding]:
         yield from _cgi_problems(position, mount, mount.cgi)
     if mount.interpreter:
         yield from _program_problems((*position, "interpreter"), mount.interpreter)
+    for suffix, interpreter in mount.interpreters.items():
+        yield from _program_problems((*position, "interpreters", suffix), interpreter)
 
 
 def _page_problems(config: Config) -> Iterator[Finding]:

@@ -21,7 +21,16 @@ from forkhttpd.config.wording import meant, quoted
 
 _OF_FILES = {"listing", "fallback", "precompressed", "expires", "charset"}
 _OF_PROGRAMS = {
-    *("suffix", "interpreter", "pool", "processes", "env", "pass_authorization", "background"),
+    *(
+        "suffix",
+        "interpreter",
+        "interpreters",
+        "pool",
+        "processes",
+        "env",
+        "pass_authorization",
+        "background",
+    ),
     *("first_byte", "silence", "total", "spool", "drain_grace"),
     *("on_disconnect", "disconnect_grace", "half_close", "sendfile_roots"),
 }

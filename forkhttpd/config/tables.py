@@ -67,8 +67,8 @@ class Log:
     """[log]: what is written where."""
 
     access: LogFile = _field("stdout", 'access log: a file, "stdout", "stderr" or "off"')
-    format: Literal["common", "combined", "combined-plus", "json"] = _field(
-        "combined", 'format of the access log: "common", "combined", "combined-plus" or "json"'
+    format: Literal["common", "combined", "combined-plus", "json", "console"] = _field(
+        "combined", 'format: "common", "combined", "combined-plus", "json", or "console" for people'
     )
     error: LogFile = _field("stderr", 'error log: a file, "stdout", "stderr" or "off"')
     level: Literal["debug", "info", "warning", "error"] = _field(
@@ -127,6 +127,9 @@ class Mount:
         (), 'only files with these suffixes are scripts, as in [".php"]'
     )
     interpreter: OptionalPath = _field(None, "program that runs the scripts, which then need no +x")
+    interpreters: dict[LastSuffix, Directory] = _field(
+        {}, 'what runs scripts without +x, by suffix, as in { ".py" = "/usr/bin/python3" }'
+    )
     pool: str = _field("default", "pool that the programs run in")
     processes: Number = _field(
         0, "most programs of this mount that run at once; 0 is as many as its pool may"
@@ -192,6 +195,8 @@ class Mount:
     def _check_kind(self) -> "Mount":
         if sum(map(bool, (self.docroot, self.cgi, self.redirect))) != 1:
             raise ValueError(KIND)
+        if self.interpreter and self.interpreters:
+            raise ValueError("interpreter runs all scripts; remove it, or interpreters")
         if self.redirect == self.path:
             raise ValueError("redirect leads to the mount itself; write where it has moved")
         return self

@@ -12,6 +12,7 @@ quotes and backslashes too, so that a line is one line and its fields are its fi
 import json
 import logging
 import math
+import os
 import re
 import time
 
@@ -60,7 +61,8 @@ class AccessLog:
         self.fd = fd
         self.dropped = 0  # lines that could not be written and are in the error log
         self._outlet = Outlet(fd, limit=MOST_WAITING)
-        self._format, self._refused = _FORMATS[format]
+        is_coloured = format == "console" and _is_coloured(fd)
+        self._format, self._refused = _FORMATS["coloured" if is_coloured else format]
         self._lines: list[str] = []
         self._flush_at = 0.0
         self._stamp = ""
@@ -196,7 +198,38 @@ def _json_refused(client: Endpoint, status: int, sent: int, stamp: str) -> str:
     return json.dumps(record) + "\n"
 
 
+def _console(request: Request, status: int, sent: int, now: float, stamp: str) -> str:
+    """Return a line for who looks on: `18:40:05 200 GET /cgi-bin/post.py  1204 bytes, 12 ms`."""
+    milliseconds = (now - request.received) * 1000
+    target = quoted(request.line.text.rpartition(" ")[0])
+    return f"{stamp[12:20]} {status} {target}  {sent} bytes, {milliseconds:.0f} ms\n"
+
+
+def _console_refused(client: Endpoint, status: int, sent: int, stamp: str) -> str:
+    return f"{stamp[12:20]} {status} not a request, from {client.host or '-'} {sent} bytes\n"
+
+
+def _coloured(request: Request, status: int, sent: int, now: float, stamp: str) -> str:
+    return _painted(_console(request, status, sent, now, stamp), status)
+
+
+def _coloured_refused(client: Endpoint, status: int, sent: int, stamp: str) -> str:
+    return _painted(_console_refused(client, status, sent, stamp), status)
+
+
+def _painted(line: str, status: int) -> str:
+    """Dim what is moved or not modified, yellow what the client did wrong, red what we did."""
+    colour = {3: "2", 4: "33", 5: "1;31"}.get(status // 100)
+    return f"\x1b[{colour}m{line[:-1]}\x1b[0m\n" if colour else line
+
+
+def _is_coloured(fd: int) -> bool:
+    return fd >= 0 and os.isatty(fd) and not os.environ.get("NO_COLOR")
+
+
 _FORMATS = {
+    "console": (_console, _console_refused),
+    "coloured": (_coloured, _coloured_refused),
     "common": (_common, _common_refused),
     "combined": (_combined, _combined_refused),
     "combined-plus": (_combined_plus, _combined_refused),

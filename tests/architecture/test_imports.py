@@ -35,6 +35,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "log",
         "master",
         "privileges",
+        "quick",
         "scoreboard",
         "signals",
         "spawner",
@@ -46,6 +47,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "status": {"config", "errors", "inquiry", "statustable"},
     "statustable": set(),
     "inquiry": {"errors"},
+    "quick": {"config", "errors"},
+    "testing": set(),  # what test suites of others import: light, and nothing of the daemon
     "errors": set(),
     "channel": set(),
     "scoreboard": set(),

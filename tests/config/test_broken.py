@@ -647,7 +647,7 @@ format = "xml"
 => 8: [site.mount] path: not a path; it begins with "/" and has no "//", "." or ".." in it
 => 9: [site.mount] pool: there is no pool "p"; write [pool.p], or one of default
 => 10: [site.mount] cgi: not a path; write it in quotes, as in "/srv/www"
-=> 12: [log] format: "xml" is not known; write "common", "combined", "combined-plus" or "json"
+=> 12: [log] format: "xml" is not known; write "common", "combined", "combined-plus", "json" or "console"
 
 # a key without value
 WHOLE

@@ -40,7 +40,8 @@ class Script:
 
     file: its name in the file system, absolute; name: the path that leads to it, as decoded
     (SCRIPT_NAME); path_info: the rest, "" or beginning with "/"; directory: to run in;
-    root: the directory that PATH_INFO is translated below (DOCUMENT_ROOT), "" when there is none.
+    root: the directory that PATH_INFO is translated below (DOCUMENT_ROOT), "" when there is none;
+    interpreter: the program that runs it, "" when it runs by itself.
     """
 
     file: str
@@ -48,6 +49,7 @@ class Script:
     path_info: str
     directory: str
     root: str
+    interpreter: str = ""
 
 
 @dataclass(frozen=True, slots=True)

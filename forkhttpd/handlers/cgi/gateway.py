@@ -166,8 +166,7 @@ class Gateway:
     async def _start(
         self, script: Script, env: Mapping[str, bytes], spooled: int | None
     ) -> Program:
-        interpreter = self._mount.interpreter
-        argv = [script.file] if interpreter is None else [str(interpreter), script.file]
+        argv = [script.interpreter, script.file] if script.interpreter else [script.file]
         try:
             return await self._launch(
                 self._mount.pool,

@@ -70,6 +70,8 @@ def script_warnings(file: str, mount: Mount, pool: Pool) -> Iterator[str]:
         return
     if mount.interpreter is not None:
         return
+    if not mode & 0o111 and file.lower().endswith(tuple(mount.interpreters)):
+        return
     is_script = head.startswith(b"#!")
     if not mode & 0o111:
         if is_script:  # else it may be data, or a module, which lie there, too

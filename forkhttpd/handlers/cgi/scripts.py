@@ -16,6 +16,8 @@ from forkhttpd.handlers.docroot import Docroot
 from forkhttpd.http1.errors import HTTPError
 from forkhttpd.http1.request import Request
 
+_EXECUTABLE = 0o111
+
 
 class Scripts:
     """The programs of a mount.
@@ -23,13 +25,14 @@ class Scripts:
     root: the site's directory of files, below which PATH_INFO is translated, "" without one.
     """
 
-    __slots__ = ("_docroot", "_mount", "_program", "_root")
+    __slots__ = ("_docroot", "_mount", "_plain", "_program", "_root")
 
     def __init__(self, mount: Mount, *, root: str) -> None:
         if mount.cgi is None:
             raise ValueError(f"mount {mount.path} has no programs")
-        is_directory = mount.cgi.is_dir()
+        is_directory = not mount.cgi.is_file()  # one that is made later is a directory, too
         self._mount = mount
+        self._plain = tuple(mount.interpreters)  # suffixes of scripts that need no +x
         self._root = root
         self._program = None if is_directory else mount.cgi
         self._docroot = Docroot(
@@ -61,6 +64,7 @@ class Scripts:
             path_info=path_info,
             directory=str(file.parent),
             root=self._root,
+            interpreter=self._interpreter(file),
         )
 
     def _split(self, path: str) -> str | None:
@@ -93,6 +97,14 @@ class Scripts:
                 return name
         raise HTTPError(403, f"{self._mount.cgi}{directory} is a directory, not a program")
 
+    def _interpreter(self, file: Path) -> str:
+        """Return the program that runs a script, "" for one that runs by itself."""
+        if self._mount.interpreter is not None:
+            return str(self._mount.interpreter)
+        if not self._plain or os.access(file, os.X_OK):
+            return ""
+        return str(self._mount.interpreters.get(file.suffix.lower(), ""))
+
     def _look(self, name: str) -> os.stat_result:
         try:
             return self._docroot.look(name)
@@ -110,5 +122,6 @@ class Scripts:
             raise HTTPError(403, f"{self._mount.cgi}{name} is not a regular file")
         if self._mount.suffix and not name.endswith(self._mount.suffix):
             raise HTTPError(404, f"{self._mount.cgi}{name} is not a script by its suffix")
-        if self._mount.interpreter is None and not status.st_mode & 0o111:
+        is_run = self._mount.interpreter is not None or name.lower().endswith(self._plain)
+        if not is_run and not status.st_mode & _EXECUTABLE:
             raise diagnosis.not_executable(f"{self._mount.cgi}{name}")
