@@ -35,7 +35,7 @@ _EPILOG = """\
 examples:
   forkhttpd 8000                               serve this directory until ^C
   forkhttpd --cgi                              and the programs in its cgi-bin
-  forkhttpd --cgi -T > site.conf               keep that as a file, to go on from
+  forkhttpd --cgi -T > site.conf               keep that, to go on from
   forkhttpd -c etc/forkhttpd.conf              serve until ^C
   forkhttpd -c /etc/forkhttpd.conf -t          is this file right?
   forkhttpd -c /etc/forkhttpd.conf -T          what is in force?
@@ -124,7 +124,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_quick("port", metavar="PORT", nargs="?", type=_port, help="8000; 0 is any that is free")
     add_quick("-b", "--bind", metavar="ADDRESS", help="127.0.0.1, which only this machine reaches")
     add_quick("-d", "--directory", type=Path, help="the current one")
-    add_quick("-p", "--protocol", metavar="VERSION", help="for old habits; each client has its own")
+    add_quick("-p", "--protocol", metavar="VERSION", help="no effect: each client gets its own")
     add("--allow-root", action="store_true", help="let root serve, on loopback addresses only")
     add("--version", action="version", version=f"forkhttpd {__version__}", help="print the version")
     add("--help", "-h", action="help", help="print this")

@@ -69,7 +69,7 @@ def test_the_installed_command_is_the_same() -> None:
     [
         (["--bogus"], "unrecognized arguments: --bogus"),
         (["-c"], "argument -c: expected one argument"),
-        (["-c", "x", "y"], "unrecognized arguments: y"),
+        (["-c", "x", "80", "y"], "unrecognized arguments: y"),
         (["-c", "x", "--dae"], "unrecognized arguments: --dae"),
         (["-t"], "which configuration? add -c FILE"),
         (["-s", "reload"], "which configuration? add -c FILE"),

@@ -14,6 +14,8 @@ import pytest
 from forkhttpd.testing import NotServed, serve
 from tests.live.daemon import DEADLINE, is_alive, wait_for
 
+README = (Path(__file__).parents[2] / "README.md").read_text()
+
 
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
@@ -94,3 +96,19 @@ def test_importing_it_imports_nothing_of_the_daemon() -> None:
     modules = set(done.stdout.split())
     assert {name for name in modules if name.startswith("forkhttpd.")} == {"forkhttpd.testing"}
     assert not modules & {"pydantic", "httptools", "psutil", "daemon"}
+
+
+def test_the_fixture_of_the_readme_works(directory: Path) -> None:
+    section = README.partition("## In a test suite")[2].partition("\n## ")[0]
+    (example,) = re.findall(r"^```python\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+    test = directory / "test_example.py"
+    test.write_text(
+        f"{example}\n\n"
+        "def test_it(server, tmp_path):\n"
+        "    from urllib.request import urlopen\n"
+        "    (tmp_path / 'a').write_text('b')\n"
+        "    assert urlopen(f'{server.url}a').read() == b'b'\n"
+    )
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", test]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=directory)
+    assert done.returncode == 0, done.stdout
