@@ -109,6 +109,6 @@ def test_the_fixture_of_the_readme_works(directory: Path) -> None:
         "    (tmp_path / 'a').write_text('b')\n"
         "    assert urlopen(f'{server.url}a').read() == b'b'\n"
     )
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", test]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(test)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=directory)
     assert done.returncode == 0, done.stdout
