@@ -11,6 +11,7 @@
     load         one run of wrk, exact numbers or an error
     latency      visitors who come at fixed times, and how long each of them waits
     crowd        thousands of connections that keep silent
+    slow         thousands of clients that never finish their request
     memory       what the processes of a server hold
     measure      one case put on one server, and the values that come of it
     rounds       what is measured in which order

@@ -14,6 +14,7 @@ from scripts.benchmark.measure import (
     measure_busy,
     measure_load,
     measure_reload,
+    measure_slow,
 )
 from scripts.benchmark.probe import WrongAnswerError, await_right_answer
 from scripts.benchmark.rounds import Sample, Step
@@ -83,6 +84,8 @@ class Bench:
         seconds = self.seconds if step.round > 0 else _WARM_UP_SECONDS
         if case.kind is Kind.BUSY:
             outcome = measure_busy(self.wrk, running, case, seconds=seconds)
+        elif case.kind is Kind.SLOW:
+            outcome = measure_slow(running, seconds=seconds)
         elif case.kind is Kind.RELOAD:
             outcome = measure_reload(self.wrk, running, case, seconds=seconds)
         else:

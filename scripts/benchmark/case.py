@@ -28,6 +28,7 @@ class Ability(Enum):
     SCRIPTS = "runs Python scripts"
     RELOADS = "reloads while it serves"
     CROWDS = "holds thousands of connections"
+    PATIENCE = "bears thousands of requests that do not end"
 
 
 class Kind(Enum):
@@ -35,6 +36,7 @@ class Kind(Enum):
 
     LOAD = "as many requests as the server takes"
     BUSY = "a file now and then, while as many programs run as the server takes"
+    SLOW = "a file now and then, while thousands of slow clients are connected"
     RELOAD = "as many requests as the server takes, with and without reloads"
     ALONE = "a start, with no other server running, and what the idle processes hold"
 
@@ -140,6 +142,12 @@ CASES = (
         needs=_PROGRAMS,
         kind=Kind.BUSY,
         quick=True,
+    ),
+    Case(
+        name="slow",
+        title="1 KB beside 2,000 slow clients",
+        needs=frozenset({Ability.KEEPS, Ability.FILES, Ability.PATIENCE}),
+        kind=Kind.SLOW,
     ),
     Case(
         name="reload",

@@ -17,6 +17,7 @@ from scripts.benchmark.summary import (
     FAILURES,
     MEMORY,
     RATE,
+    SLOW_99,
     SLOWDOWN,
     START,
     WAIT_99,
@@ -57,6 +58,7 @@ _KERNEL = "the kernel moves the bytes, and both ask it for the same"
 _START = "starting a program costs what the kernel asks for it; a server must not add to that"
 _WARM = "the interpreter and the modules are there already: a fork, not a start"
 _CALM = "programs are started by another process: the one that serves files never waits for a start"
+_PATIENT = "a client that waits is a coroutine that waits: it costs the others next to nothing"
 _QUIET = "the old processes serve until the new ones do, and end what they have begun"
 _READY = "a person who starts it, or restarts it, does not notice the wait"
 _SMALL = "four interpreters, forked from one, share most of their memory"
@@ -77,6 +79,7 @@ MARKS = (
     Mark(Row("Python script, warm", "python", RATE, WARM), 10, _WARM, BEST),
     Mark(Row("Python with sqlite3 and email, warm", "python-more", RATE, WARM), 10, _WARM, BEST),
     Mark(Row("1 KB while programs run", "busy", WAIT_99), 0.25, _CALM, "lighttpd"),
+    Mark(Row("1 KB beside 2,000 slow clients", "slow", SLOW_99), 100, _PATIENT),
     Mark(Row("Reload every second", "reload", FAILURES), 0, _QUIET),
     Mark(Row("Reload every second", "reload", SLOWDOWN), 2, _QUIET),
     Mark(Row("Start", "alone", START), 400, _READY),

@@ -11,19 +11,21 @@ from pathlib import Path
 
 from scripts.benchmark.case import Ability, Case, Field
 from scripts.benchmark.crowd import crowd, crowd_size
-from scripts.benchmark.latency import latencies, percentile
+from scripts.benchmark.latency import LatencyError, latencies, percentile
 from scripts.benchmark.load import check, finish, run_wrk, running_wrk
 from scripts.benchmark.memory import proportional_bytes
 from scripts.benchmark.probe import await_first_answer
 from scripts.benchmark.running import RunningServer, ServerError, Surroundings
 from scripts.benchmark.server import Server
 from scripts.benchmark.site import SMALL
+from scripts.benchmark.slow import MOST as MOST_SLOW
+from scripts.benchmark.slow import slow_clients
 
 # Until servers have written their batched log lines and programs that were cut off have ended.
 _SETTLE = 0.1
 # Until a server that has just started, or just answered, does nothing more.
 _CALM = 0.3
-_RAMP = 0.5  # until as many programs run as will
+_RAMP = 0.5  # until as many programs run as will, and all that have connected are accepted
 _VISITS = 200  # a second
 _RELOADS_LEAST = 3
 _RELOAD_DEADLINE = 5.0
@@ -70,6 +72,22 @@ def measure_busy(wrk: Path, running: RunningServer, case: Case, *, seconds: int)
         "programs": load.rate,
     }
     return Outcome(values, load.requests + len(waits))
+
+
+def measure_slow(running: RunningServer, *, seconds: int) -> Outcome:
+    """How long a visitor waits for a file beside thousands of slow clients.
+
+    Raises LatencyError, also when there cannot be thousands.
+    """
+    size = min(MOST_SLOW, crowd_size())
+    if size < _FEWEST_IN_A_CROWD:
+        raise LatencyError(f"the limit on descriptors allows {size} slow clients only")
+    with slow_clients(running.port, size=size):
+        time.sleep(_RAMP)
+        waits = latencies(running.port, SMALL, rate=_VISITS, seconds=seconds)
+    time.sleep(_SETTLE)
+    values = {"slow50": percentile(waits, 0.5) * 1e3, "slow99": percentile(waits, 0.99) * 1e3}
+    return Outcome(values, len(waits))
 
 
 def measure_reload(wrk: Path, running: RunningServer, case: Case, *, seconds: int) -> Outcome:

@@ -110,7 +110,8 @@ def _apaches() -> tuple[Server, Server]:
         arguments=("-D", "FOREGROUND", "-f", "@CONFIG@"),
         configuration=_PEERS / "apache.conf",
         needs=(_APACHE_MODULES / "mod_cgid.so",),
-        abilities=frozenset(Ability),
+        abilities=frozenset(Ability)
+        - {Ability.PATIENCE},  # a thread for each until its head is read
         unwaited=_PROGRAMS,  # mod_cgid's daemon ignores SIGCHLD
         reload=signal.SIGUSR1,
         quick=True,
@@ -122,7 +123,7 @@ def _apaches() -> tuple[Server, Server]:
         arguments=("-D", "PREFORK", *event.arguments),
         configuration=event.configuration,
         needs=(_APACHE_MODULES / "mod_mpm_prefork.so", _APACHE_MODULES / "mod_cgi.so"),
-        abilities=frozenset(Ability) - {Ability.CROWDS},
+        abilities=event.abilities - {Ability.CROWDS},
         reload=signal.SIGUSR1,
     )
     return event, prefork

@@ -20,6 +20,8 @@ from scripts.benchmark.summary import (
     PROGRAMS,
     RATE,
     RELOAD_99,
+    SLOW_50,
+    SLOW_99,
     SLOWDOWN,
     START,
     WAIT_50,
@@ -82,6 +84,15 @@ BUSY = Table(
         Row("Programs meanwhile", "busy", PROGRAMS),
     ),
 )
+SLOW = Table(
+    "A file of 1 KB beside 2,000 slow clients",
+    "asked for 200 times a second, while each of the others sends a byte of its request a second; "
+    "less is better",
+    (
+        Row("Median wait", "slow", SLOW_50),
+        Row("p99 of the wait", "slow", SLOW_99),
+    ),
+)
 RELOAD = Table(
     "A reload every second, under the load of 1 KB keep-alive",
     "less is better",
@@ -101,7 +112,7 @@ ALONE = Table(
         Row("An idle connection", "alone", CONNECTION),
     ),
 )
-TABLES = (FILES_CPU, FILES_RATE, PROGRAMS_CPU, PROGRAMS_RATE, BUSY, RELOAD, ALONE)
+TABLES = (FILES_CPU, FILES_RATE, PROGRAMS_CPU, PROGRAMS_RATE, BUSY, SLOW, RELOAD, ALONE)
 
 
 def is_peer(server: str) -> bool:
