@@ -19,6 +19,7 @@ The nouns, and where each lives:
     spawner/        starts programs; standard library only, runs under the pool's own interpreter
     bundle.py       the spawner as one source, and the exec that starts it
     scoreboard.py   shared memory, where the processes meet
+    chronicle.py    what all have counted, for good; overview.py: how the whole server is
     channel.py      messages with descriptors between them
     hosts.py        a table by host name
     tls.py          what a generation speaks TLS with: certificates by server name

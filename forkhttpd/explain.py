@@ -92,7 +92,9 @@ def _explain(request: Request, config: Config, source: Source) -> Iterator[Line]
             return
         yield from _route_lines(route, config, source)
         rest = request.path[len(route.prefix) :]
-        if route.mount.cgi is None:
+        if route.mount.show:
+            yield "answer", f"the server's {route.mount.show}, for clients on this machine"
+        elif route.mount.cgi is None:
             yield from _file_lines(request, route, rest)
         else:
             yield from _program_lines(request, route, rest, config)

@@ -14,6 +14,13 @@ master while it drains; the slot of a process that lives is not given out again.
 which half serves, and in which layout all this is; a master that knows another one makes a
 scoreboard of its own.
 
+What a process has counted does not go with it: the master adds it to a *grave*, a slot for all of
+one name that have ended.  That takes several stores, so the half has a version that is odd
+meanwhile, and who adds up slots and graves looks at it before and after (`steady`).
+
+Behind all this, in the same memfd, is the chronicle (`forkhttpd.chronicle`); only who counts there,
+or shows it, touches it.
+
 Liveness and readiness are different things (M3): `HEARTBEAT` is written by the process's own loop
 at every turn, `STATE` becomes READY once, after the loop's first turn.
 
@@ -24,16 +31,25 @@ import mmap
 import os
 import time
 from enum import IntEnum
-from typing import List
+from typing import Callable, Iterator, List, Tuple, TypeVar
 
-LAYOUT = 1  # another number whenever the old code would misread what the new code writes
+LAYOUT = 2  # another number whenever the old code would misread what the new code writes
 CELLS = 32  # words per slot
 SLOTS = 512  # slots for one master; the file is sparse, an unused slot costs nothing
+GRAVES = 64  # names, for one master: the workers' and those of pools
 HALVES = 2
+PAGE = 4096  # bytes
 
 _MAGIC = int.from_bytes(b"forkhttp", "little")
 _HEAD = CELLS  # words before the first slot
-_SIZE = (_HEAD + HALVES * SLOTS * CELLS) * 8  # bytes
+_LIVING = HALVES * SLOTS
+_SIZE = (_HEAD + (_LIVING + HALVES * GRAVES) * CELLS) * 8  # bytes
+CHRONICLE = -(-_SIZE // PAGE) * PAGE  # where the chronicle begins
+CHRONICLE_SIZE = 1 << 28  # bytes; sparse, too
+_NAME_WORDS = 4  # of 8 bytes: 32 characters of ASCII, the longest name of a pool
+_PATIENCE = 1000  # looks, then a master has died in the middle of a burial
+
+T = TypeVar("T")
 
 
 class _Head(IntEnum):
@@ -42,6 +58,10 @@ class _Head(IntEnum):
     MAGIC = 0
     LAYOUT = 1
     SERVING = 2  # the half of the master that serves
+    SINCE = 3  # CLOCK_REALTIME in nanoseconds, when all counting began
+    TAKEN = 4  # reloads that were taken up
+    REFUSED = 5  # reloads that were refused
+    VERSION = 6  # of the first half, odd while counts move to a grave; then that of the second
 
 
 class Cell(IntEnum):
@@ -69,6 +89,17 @@ class Cell(IntEnum):
     WAITED = 18  # microseconds in the queue, of all that were started
     PEAK = 19  # KiB: the largest that one of them was
     COMPLAINED = 20  # a worker: bytes of its programs' standard error, of requests in the log
+    NUMBER = 24  # what the process calls itself among its like
+    BORN = 25  # CLOCK_MONOTONIC in nanoseconds
+    ENDED = 26  # a grave: how many are in it
+    NAME = 28  # of its pool, in four words; nothing for a worker
+
+
+# What only grows, and therefore outlives who counted it.
+COUNTERS = (
+    *(Cell.REQUESTS, Cell.BYTES, Cell.REFUSED, Cell.WORKED, Cell.FAILED, Cell.KILLED),
+    *(Cell.OVERDUE, Cell.USER, Cell.SYSTEM, Cell.WALL, Cell.WAITED, Cell.COMPLAINED),
+)
 
 
 class SlotState(IntEnum):
@@ -112,6 +143,20 @@ class Slot:
         """Say: the loop is turning."""
         self._words[self._base + Cell.HEARTBEAT] = time.monotonic_ns()
 
+    @property
+    def name(self) -> str:
+        """The pool whose spawner it is, "" for a worker's."""
+        words = [self._words[self._base + Cell.NAME + i] for i in range(_NAME_WORDS)]
+        text = b"".join(word.to_bytes(8, "little") for word in words)
+        return text.rstrip(b"\0").decode("ascii", "replace")
+
+    def set_name(self, name: str) -> None:
+        """Say whose slot it is; what does not fit is cut off."""
+        text = name.encode("ascii", "replace")[: _NAME_WORDS * 8].ljust(_NAME_WORDS * 8, b"\0")
+        for i in range(_NAME_WORDS):
+            word = int.from_bytes(text[i * 8 : i * 8 + 8], "little")
+            self._words[self._base + Cell.NAME + i] = word
+
     def clear(self) -> None:
         """Empty the slot for a new process."""
         for cell in range(CELLS):
@@ -141,8 +186,9 @@ class Scoreboard:
     def create(cls) -> "Scoreboard":
         """Make an empty scoreboard."""
         fd = os.memfd_create("forkhttpd-scoreboard", os.MFD_CLOEXEC)
-        os.ftruncate(fd, _SIZE)
+        os.ftruncate(fd, CHRONICLE + CHRONICLE_SIZE)
         scoreboard = cls(fd)
+        scoreboard._words[_Head.SINCE] = time.time_ns()
         scoreboard._words[_Head.LAYOUT] = LAYOUT
         scoreboard._words[_Head.MAGIC] = _MAGIC
         return scoreboard
@@ -153,7 +199,7 @@ class Scoreboard:
 
         Raises ValueError for one in another layout; `fd` is then still the caller's.
         """
-        if os.fstat(fd).st_size != _SIZE:
+        if os.fstat(fd).st_size != CHRONICLE + CHRONICLE_SIZE:
             raise ValueError("a scoreboard of another size")
         scoreboard = cls(fd)
         if (scoreboard._words[_Head.MAGIC], scoreboard._words[_Head.LAYOUT]) != (_MAGIC, LAYOUT):
@@ -177,9 +223,73 @@ class Scoreboard:
 
     def slot(self, index: int) -> Slot:
         """Return the slot at `index`, in whichever half."""
-        if not 0 <= index < HALVES * SLOTS:
+        if not 0 <= index < _LIVING:
             raise IndexError(f"slot {index}")
         return Slot(self._words, index)
+
+    # What all have done, the living and the dead.
+
+    @property
+    def since(self) -> float:
+        """When counting began, in seconds since the epoch; an upgrade does not begin anew."""
+        return self._words[_Head.SINCE] / 1e9
+
+    @property
+    def reloads(self) -> Tuple[int, int]:
+        """How many reloads were taken up, and how many refused."""
+        return self._words[_Head.TAKEN], self._words[_Head.REFUSED]
+
+    def judge(self, *, taken: bool) -> None:
+        """Count a reload; for the master that serves."""
+        self._words[_Head.TAKEN if taken else _Head.REFUSED] += 1
+
+    def bury(self, index: int) -> None:
+        """Empty the slot of a process that has ended, and keep what it has counted."""
+        slot = self.slot(index)
+        grave = self._grave(slot.name)
+        version = _Head.VERSION + self.half
+        self._words[version] += 1
+        for cell in COUNTERS:
+            grave.add(cell, slot.get(cell))
+        grave.add(Cell.ENDED, 1)
+        slot.clear()
+        self._words[version] += 1
+
+    def living(self) -> Iterator[Slot]:
+        """Yield the slots of both halves that a process has."""
+        pids = self._words[_HEAD + Cell.PID : _HEAD + _LIVING * CELLS : CELLS].tolist()
+        return (Slot(self._words, index) for index, pid in enumerate(pids) if pid)
+
+    def graves(self) -> Iterator[Slot]:
+        """Yield the graves of both halves that somebody is in."""
+        for index in range(_LIVING, _LIVING + HALVES * GRAVES):
+            grave = Slot(self._words, index)
+            if grave.get(Cell.ENDED):
+                yield grave
+
+    def steady(self, look: Callable[[], T]) -> T:
+        """Return what `look` sees while nothing moves from a slot to a grave."""
+        for _ in range(_PATIENCE):
+            before = self._versions()
+            seen = look()
+            if before == self._versions() and not any(version % 2 for version in before):
+                break
+        return seen
+
+    def _versions(self) -> List[int]:
+        return [self._words[_Head.VERSION + half] for half in range(HALVES)]
+
+    def _grave(self, name: str) -> Slot:
+        """Return the grave for a name in our half; when there is none left, the last for all."""
+        first = _LIVING + self.half * GRAVES
+        for index in range(first, first + GRAVES):
+            grave = Slot(self._words, index)
+            if grave.get(Cell.ENDED) == 0:
+                grave.set_name(name)
+                break
+            if grave.name == name:
+                break
+        return grave
 
 
 def _lives(pid: int) -> bool:

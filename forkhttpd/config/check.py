@@ -9,6 +9,7 @@ import shutil
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
 
@@ -59,6 +60,9 @@ def _mount_problems(position: Position, mount: Mount) -> Iterator[Finding]:
         yield from _program_problems((*position, "interpreter"), mount.interpreter)
     for suffix, interpreter in mount.interpreters.items():
         yield from _program_problems((*position, "interpreters", suffix), interpreter)
+    if mount.show == "metrics" and find_spec("prometheus_client") is None:
+        wrong = "the package prometheus_client is not installed"
+        yield (*position, "show"), f"{wrong}; pip install 'forkhttpd[metrics]'"
 
 
 def _page_problems(config: Config) -> Iterator[Finding]:

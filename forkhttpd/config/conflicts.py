@@ -40,6 +40,7 @@ KEYS_OF_OTHERS = {
     "docroot": _OF_PROGRAMS | {"status"},
     "cgi": _OF_FILES | {"status"},
     "redirect": _OF_FILES | _OF_PROGRAMS | _OF_BOTH,
+    "show": _OF_FILES | _OF_PROGRAMS | _OF_BOTH | {"status"},
 }
 _address = TypeAdapter[Address](ListenAddress)
 

@@ -51,8 +51,8 @@ from forkhttpd.config.values import (
 )
 
 KIND = (
-    'a mount has one of docroot = "DIRECTORY", cgi = "DIRECTORY or FILE" and '
-    'redirect = "PATH or URL"; write one of them'
+    'a mount has one of docroot = "DIRECTORY", cgi = "DIRECTORY or FILE", '
+    'redirect = "PATH or URL" and show = "status" and the like; write one of them'
 )
 
 _CONFIG = ConfigDict(extra="forbid")
@@ -102,7 +102,7 @@ class Timeouts:
 
 @dataclass(frozen=True, kw_only=True, slots=True, config=_CONFIG)
 class Mount:
-    """[[site.mount]]: what the paths below `path` mean: files, programs, or another address."""
+    """[[site.mount]]: what the paths below `path` mean: files, programs, another address, or us."""
 
     path: str = _field("/", "path that the mount stands for; the longest match wins")
     # Files.
@@ -182,6 +182,10 @@ class Mount:
     status: Literal[301, 302, 307, 308] = _field(
         301, "kind of redirect: 301, 308 for good; 302, 307 for now; 307, 308 keep the method"
     )
+    # The server itself.
+    show: Literal["", "metrics", "status"] = _field(
+        "", 'what the server shows of itself: "metrics", for Prometheus, or "status", a page'
+    )
 
     @field_validator("path")
     @classmethod
@@ -193,7 +197,7 @@ class Mount:
 
     @model_validator(mode="after")
     def _check_kind(self) -> "Mount":
-        if sum(map(bool, (self.docroot, self.cgi, self.redirect))) != 1:
+        if sum(map(bool, (self.docroot, self.cgi, self.redirect, self.show))) != 1:
             raise ValueError(KIND)
         if self.interpreter and self.interpreters:
             raise ValueError("interpreter runs all scripts; remove it, or interpreters")

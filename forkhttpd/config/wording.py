@@ -143,7 +143,7 @@ def _is_table(value: object) -> bool:
 def _other_word(position: Position, value: object) -> str:
     """Say which words a key knows."""
     where = place(position)
-    words = get_args(where.table.__annotations__[where.key])
+    words = list(filter(None, get_args(where.table.__annotations__[where.key])))
     close = meant(value, map(str, words)) if isinstance(value, str) else ""
     return f"{quoted(value)} is not known{close or f'; write {listed(map(quoted, words))}'}"
 

@@ -15,6 +15,7 @@ import logging
 import os
 import signal
 import socket
+import time
 from collections.abc import Iterable
 from typing import NoReturn
 
@@ -135,5 +136,8 @@ def _introduce(inheritance: Inheritance) -> None:
     slot = inheritance.slot
     slot.set(Cell.PID, os.getpid())
     slot.set(Cell.GENERATION, inheritance.generation)
+    slot.set(Cell.NUMBER, inheritance.number)
+    slot.set(Cell.BORN, time.monotonic_ns())
+    slot.set_name(inheritance.name)
     slot.set(Cell.STATE, SlotState.STARTING)
     slot.beat()

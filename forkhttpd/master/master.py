@@ -110,7 +110,7 @@ class Master:
         self._relatives = Relatives(estate, self._poll)
         self._store = Store(estate.notifier)
         self._control = Control(self._poll)
-        self._history = History()
+        self._history = History(estate.scoreboard)
 
     def close(self) -> None:
         """Let go of everything.  Children that are left see the lifeline hang up, and drain."""
@@ -205,7 +205,7 @@ class Master:
             return
         with self._controls.pop(child.slot) as control:
             report = birth.last_words(control)
-        self._history.bury(child, self._scoreboard.slot(child.slot))
+        self._history.bury(child)
         self._happens(events.Exited(child.slot, os.waitstatus_to_exitcode(status), report))
 
     def _beats(self) -> dict[int, float]:

@@ -50,8 +50,12 @@ def _nothing() -> dict[str, float]:
 
 @dataclass(slots=True)
 class History:
-    """What was: the reloads, and what children that are gone have done."""
+    """What was: the reloads, and what children that are gone have done.
 
+    The scoreboard has its part of it, for those who may not ask the master.
+    """
+
+    scoreboard: Scoreboard
     began: float = field(default_factory=time.monotonic)
     taken: int = 0
     refused: int = 0
@@ -64,12 +68,15 @@ class History:
         self.taken += verdict.code == 0
         self.refused += verdict.code != 0
         self.verdict, self.judged_at = verdict, time.monotonic()
+        self.scoreboard.judge(taken=verdict.code == 0)
 
-    def bury(self, child: Child, slot: Slot) -> None:
-        """Take in what a child that is gone has counted."""
+    def bury(self, child: Child) -> None:
+        """Take in what a child that is gone has counted; its slot is empty afterwards."""
+        slot = self.scoreboard.slot(child.slot)
         for name, cell in _EVER[child.role].items():
             self.ended[name] += _value(slot, cell)
         self.ended[f"ended_{child.role.value}s"] += 1
+        self.scoreboard.bury(child.slot)
 
 
 def status(policy: Policy, scoreboard: Scoreboard, history: History) -> Mapping[str, object]:

@@ -72,11 +72,11 @@ class Connection:
         "_loop",
         "_parser",
         "_proxies",
-        "_request",
         "_respond_to",
         "_sender",
         "_stream",
         "_task",
+        "request",
     )
 
     def __init__(
@@ -108,7 +108,7 @@ class Connection:
         proxies = context.proxies
         self._proxies = proxies if proxies is not None and proxies.trust(client.host) else None
         self._count = 0
-        self._request: Request | None = None  # the one being answered
+        self.request: Request | None = None  # the one being answered
         self._grace = FOREVER  # seconds that a client which sends no more may still listen
         self._task: Task
         self._stream.port.on_hangup = self._note_hangup
@@ -136,7 +136,7 @@ class Connection:
 
     def retire(self, patience: float) -> None:
         """Serve no more than the request at hand, or one that comes within `patience` seconds."""
-        if self._request is None and not self._parser.started:
+        if self.request is None and not self._parser.started:
             self._task.hurry(self._loop.now + patience)
 
     def _make_sender(self) -> Sender:
@@ -172,7 +172,7 @@ class Connection:
             return False
         if head is None:
             return False
-        request = self._request = self._make_request(*head)
+        request = self.request = self._make_request(*head)
         self._context.active += 1
         try:
             response = await self._respond(request)
@@ -183,7 +183,7 @@ class Connection:
                     await response.close()
         finally:
             self._context.active -= 1
-            self._request = None
+            self.request = None
             self._grace = FOREVER
 
     async def _next_head(self) -> tuple[RequestLine, HeaderSection] | None:
@@ -299,16 +299,16 @@ class Connection:
             self._note_hangup()
 
     def _note_hangup(self) -> None:
-        if self._request is None:
+        if self.request is None:
             return
         if self._stream.is_reset():
             self._task.cancel()
         elif self._grace < FOREVER:
-            self._loop.spawn(self._cancel_after_grace(self._request))
+            self._loop.spawn(self._cancel_after_grace(self.request))
 
     async def _cancel_after_grace(self, request: Request) -> None:
         await self._loop.sleep(self._loop.now + self._grace)
-        if self._request is request and self._stream.has_left():
+        if self.request is request and self._stream.has_left():
             self._task.cancel()
 
 

@@ -18,6 +18,7 @@ from forkhttpd.http1.response import Response
 from forkhttpd.loop import DeadlineExceeded, Future, Loop
 from forkhttpd.scoreboard import Cell, Slot
 from forkhttpd.worker.accesslog import AccessLog
+from forkhttpd.worker.tally import Tally
 
 # Seconds that the line of an answer waits for the end of its program: longer than one that is told
 # to end may take (a pool's kill_grace); a line that comes later tells what is known by then.
@@ -28,6 +29,10 @@ Refuse = Callable[[Request, HTTPError], Response]
 
 class Retiring(Protocol):
     """A connection, as far as the worker is concerned."""
+
+    @property
+    def request(self) -> Request | None:
+        """The request that is being answered, if one is."""
 
     def retire(self, patience: float) -> None:
         """Serve no more than the request at hand, or one that comes within `patience` seconds."""
@@ -56,6 +61,7 @@ class Context:
         "refuse",
         "requests",
         "server",
+        "tally",
         "timeouts",
         "unsettled",
     )
@@ -69,12 +75,14 @@ class Context:
         refuse: Refuse,
         access_log: AccessLog,
         log: logging.Logger,
+        tally: Tally | None = None,
     ) -> None:
         self.name = name  # distinguishes the requests of this worker from all others
         self.loop = loop
         self.refuse = refuse
         self.access_log = access_log
         self.log = log
+        self.tally = tally
         self.timeouts = config.timeouts
         self.limits = config.limits
         self.server = config.server
@@ -110,6 +118,8 @@ class Context:
         """Count and log an answer; `sent` is the bytes of its body."""
         self.requests += 1
         self.bytes_sent += sent
+        if self.tally is not None:
+            self.tally.count(request, status, sent)
         if request.account is None:
             self.access_log.add(request, status, sent, now=self.loop.now)
         elif request.account.is_settled:
@@ -145,6 +155,8 @@ class Context:
         """Count and log the answer to what was no request."""
         self.requests += 1
         self.bytes_sent += sent
+        if self.tally is not None:
+            self.tally.count_refused(status, sent)
         self.access_log.add_refused(client, status, sent, now=self.loop.now)
 
     def publish(self, slot: Slot) -> None:

@@ -18,6 +18,9 @@ from forkhttpd.handlers.cgi.environ import Server
 from forkhttpd.handlers.cgi.gateway import Gateway, Launch
 from forkhttpd.handlers.mediatypes import MediaTypes
 from forkhttpd.handlers.redirect import Redirect
+from forkhttpd.handlers.show.metrics import Metrics
+from forkhttpd.handlers.show.status import Status
+from forkhttpd.handlers.show.view import View
 from forkhttpd.handlers.static import Static
 from forkhttpd.hosts import Hosts
 from forkhttpd.http1.errors import HTTPError
@@ -70,6 +73,7 @@ class Route:
 class Routes:
     """A site: its routes, the longest first, and the pages that it shows with errors."""
 
+    name: str
     routes: tuple[Route, ...]
     error_pages: ErrorPages
 
@@ -79,8 +83,17 @@ class Router:
 
     __slots__ = ("_memory", "_sites")
 
-    def __init__(self, config: Config, *, loop: Loop, launch: Launch, log: logging.Logger) -> None:
-        build = _Builder(config, loop=loop, launch=launch, log=log)
+    def __init__(
+        self,
+        config: Config,
+        *,
+        loop: Loop,
+        launch: Launch,
+        log: logging.Logger,
+        view: View | None = None,
+    ) -> None:
+        """view: of the whole server, for mounts that show it; None where there is no server."""
+        build = _Builder(config, loop=loop, launch=launch, log=log, view=view)
         self._memory: dict[tuple[str, str], tuple[Handler, str]] = {}
         sites = [(site, build.site(site)) for site in config.site]
         self._sites = Hosts(sites[0][1])
@@ -111,6 +124,10 @@ class Router:
     def refuse(self, request: Request, error: HTTPError) -> Response:
         """Turn an error into the answer that the request's site has for it."""
         return self._sites.find(request.section.host).error_pages.response(error, id=request.id)
+
+    def site_name(self, host: str) -> str:
+        """Return what the site of a host is called."""
+        return self._sites.find(host).name
 
     def _find(self, host: str, path: str) -> tuple[Handler, str]:
         """Return the handler of a path, and the part of the path that is below its mount."""
@@ -155,6 +172,10 @@ async def _answer_for_all(_request: Request, _path: str) -> Response:
     return Response(204, _ALLOW)
 
 
+async def _show_nothing(request: Request, _path: str) -> Response:
+    raise HTTPError(503, f"{request.path}: nobody is watching")
+
+
 def document_root(site: Site) -> str:
     """Return the directory of files that a site's programs know of, "" without one."""
     return next((str(m.docroot) for m in site.mount if m.path == "/" and m.docroot), "")
@@ -163,13 +184,22 @@ def document_root(site: Site) -> str:
 class _Builder:
     """Makes the routes of each site from the configuration."""
 
-    __slots__ = ("_config", "_launch", "_log", "_loop", "_media_types", "_programs")
+    __slots__ = ("_config", "_launch", "_log", "_loop", "_media_types", "_programs", "_view")
 
-    def __init__(self, config: Config, *, loop: Loop, launch: Launch, log: logging.Logger) -> None:
+    def __init__(
+        self,
+        config: Config,
+        *,
+        loop: Loop,
+        launch: Launch,
+        log: logging.Logger,
+        view: View | None,
+    ) -> None:
         self._config = config
         self._loop = loop
         self._launch = launch
         self._log = log
+        self._view = view
         self._media_types: dict[str, MediaTypes] = {}
         self._programs = Programs(mount for site in config.site for mount in site.mount)
 
@@ -180,7 +210,8 @@ class _Builder:
             int(status): Page(file, types.of(file.name))
             for status, file in site.error_pages.items()
         }
-        return Routes(self._routes(site), ErrorPages(pages, log=self._log))
+        name = site.names[0] if site.names else "default"
+        return Routes(name, self._routes(site), ErrorPages(pages, log=self._log))
 
     def _routes(self, site: Site) -> tuple[Route, ...]:
         routes = [
@@ -200,11 +231,21 @@ class _Builder:
     def _handler(self, site: Site, mount: Mount) -> Handler:
         if mount.redirect:
             return Redirect(mount)
+        if mount.show:
+            return self._show(mount)
         if mount.cgi is None:
             types = self._types(mount.charset)
             return Static(mount, media_types=types, is_program=self._programs.has)
         gateway = self._gateway(site, mount)
         return _adding(tuple(mount.headers.items()), gateway) if mount.headers else gateway
+
+    def _show(self, mount: Mount) -> Handler:
+        if self._view is None:
+            return _show_nothing
+        local = not (mount.allow or mount.deny)
+        if mount.show == "metrics":
+            return Metrics(self._view.overview, local=local)
+        return Status(self._view, loop=self._loop, local=local)
 
     def _types(self, charset: str) -> MediaTypes:
         """Return the types that say a charset of text; a table takes milliseconds to make."""

@@ -20,13 +20,14 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Iterator
 from functools import partial
 from typing import NoReturn
 
 from forkhttpd import channel, signals
 from forkhttpd.config import Config
 from forkhttpd.errors import ExitCode, describe
-from forkhttpd.http1.request import Endpoint
+from forkhttpd.http1.request import Endpoint, Request
 from forkhttpd.inheritance import REOPEN, SERVE, Inheritance, Listening
 from forkhttpd.log import catch_up
 from forkhttpd.loop import FOREVER, Loop
@@ -40,6 +41,7 @@ from forkhttpd.worker.context import Context
 from forkhttpd.worker.entrance import Entrance
 from forkhttpd.worker.httpsredirect import HTTPSRedirect
 from forkhttpd.worker.launcher import Launcher
+from forkhttpd.worker.observer import Observer, is_wanted
 from forkhttpd.worker.router import Router
 
 _LONGEST_TURN = 0.5  # seconds between two heartbeats of an idle worker
@@ -76,7 +78,9 @@ class Worker:
         "_launcher",
         "_log",
         "_loop",
+        "_observer",
         "_paused_until",
+        "_router",
         "_signal_fd",
     )
 
@@ -87,7 +91,10 @@ class Worker:
         self._loop = loop = Loop(report=self._report)
         self._access_log = AccessLog(inheritance.access_log, format=config.log.format)
         self._launcher = Launcher(loop, inheritance.doors)
-        router = Router(config, loop=loop, launch=self._launcher.launch, log=log)
+        self._observer = observer = Observer(inheritance, self) if is_wanted(config) else None
+        self._router = router = Router(
+            config, loop=loop, launch=self._launcher.launch, log=log, view=observer
+        )
         self._context = Context(
             config,
             # Unlike that of any worker before, on this machine and since it was booted.
@@ -96,6 +103,7 @@ class Worker:
             refuse=router.refuse,
             access_log=self._access_log,
             log=log,
+            tally=observer.tally if observer else None,
         )
         self._acceptors = [
             Acceptor(
@@ -127,7 +135,28 @@ class Worker:
         while not self._is_done():
             self._turn(_LONGEST_TURN)
         self._context.finish()
+        if self._observer is not None:
+            self._observer.tally.flush()
         self._access_log.finish()
+
+    # What is observed.
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether we drain."""
+        return self._context.draining
+
+    def site_name(self, host: str) -> str:
+        """Return what the site of a host is called."""
+        return self._router.site_name(host)
+
+    def publish(self) -> None:
+        """Bring our slot of the scoreboard up to date."""
+        self._context.publish(self._inheritance.slot)
+
+    def answering(self) -> Iterator[Request]:
+        """Yield the requests that are being answered."""
+        return (one.request for one in self._context.connections if one.request is not None)
 
     def _turn(self, longest: float) -> None:
         loop, context, slot = self._loop, self._context, self._inheritance.slot
@@ -136,6 +165,8 @@ class Worker:
         context.set_time(time.time())
         context.publish(slot)
         self._access_log.flush_when_due(loop.now)
+        if self._observer is not None:
+            self._observer.tend(loop.now, time.time())
         if loop.now >= self._catch_up_at:
             self._catch_up_at = min(catch_up(loop.now), loop.now + RETRY_PAUSE)
         if context.requests >= self._enough:

@@ -34,6 +34,7 @@ _KINDS = {
     frozenset({"cgi"}): "With cgi, which runs programs:",
     frozenset({"docroot", "cgi"}): "With either of them:",
     frozenset({"redirect"}): "With redirect, which leads elsewhere:",
+    frozenset({"show"}): "With show, which is the server itself:",
 }
 
 

@@ -52,6 +52,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "channel": set(),
     "scoreboard": set(),
+    "chronicle": {"scoreboard"},
+    "overview": {"", "chronicle", "scoreboard"},
     "privileges": {"errors"},
     "signals": {"errors"},
     "config": {"errors"},
@@ -80,14 +82,17 @@ MAY_IMPORT: dict[str, set[str]] = {
         "handlers.cache",
         "handlers.docroot",
         "handlers.files",
+        "handlers.locality",
         "handlers.redirect",
         "handlers.selection",
         "http1",
         "loop",
     },
+    "handlers.show": {"chronicle", "config", "handlers.locality", "http1", "loop", "overview"},
     "worker": {
         "access",
         "channel",
+        "chronicle",
         "config",
         "errors",
         "hosts",
@@ -96,6 +101,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "log",
         "loop",
         "outlet",
+        "overview",
         "privileges",
         "scoreboard",
         "signals",
@@ -115,7 +121,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 # Single modules that may do more than their part.
 MAY_ALSO_IMPORT: dict[str, set[str]] = {
-    "worker.router": {"handlers", "handlers.cgi"},
+    "worker.router": {"handlers", "handlers.cgi", "handlers.show"},
     "worker.launcher": {"spawner.protocol"},
 }
 # The spawner's bundle: runs alone, under whatever interpreter a pool names.

@@ -84,6 +84,11 @@ class Browser:
         """Run a function body of JavaScript and return what it returns."""
         return self._command("POST", "execute/sync", {"script": script, "args": []})
 
+    def wait(self, script: str, *arguments: object) -> Any:
+        """Run a function body that calls its last argument when it has a result; return that."""
+        parameters = {"script": script, "args": list(arguments)}
+        return self._command("POST", "execute/async", parameters)
+
     def resize(self, width: int, height: int) -> None:
         """Set what the page believes of its window, in CSS pixels."""
         metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}

@@ -537,12 +537,12 @@ LISTEN
 [[site]]
 [[site.mount]]
 path = "/"
-=> 4: [site.mount]: a mount has one of docroot = "DIRECTORY", cgi = "DIRECTORY or FILE" and redirect = "PATH or URL"; write one of them
+=> 4: [site.mount]: a mount has one of docroot = "DIRECTORY", cgi = "DIRECTORY or FILE", redirect = "PATH or URL" and show = "status" and the like; write one of them
 
 # a mount of two kinds
 WHOLE
 cgi = "x"
-=> 4: [site.mount]: a mount has one of docroot = "DIRECTORY", cgi = "DIRECTORY or FILE" and redirect = "PATH or URL"; write one of them
+=> 4: [site.mount]: a mount has one of docroot = "DIRECTORY", cgi = "DIRECTORY or FILE", redirect = "PATH or URL" and show = "status" and the like; write one of them
 
 # a key of programs for files
 WHOLE

@@ -93,4 +93,5 @@ def test_O2_the_demonstration_has_no_problem_and_no_warning() -> None:
         "/htbin/",
         "/files/",
         "/pub/",
+        "/status/",
     ]

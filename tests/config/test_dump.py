@@ -77,6 +77,9 @@ path = "/r"
 redirect = "https://r.example/"
 status = 308
 [[site.mount]]
+path = "/s"
+show = "status"
+[[site.mount]]
 path = "/p"
 cgi = "x"
 suffix = [".a"]

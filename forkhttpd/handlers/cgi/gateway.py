@@ -7,7 +7,6 @@ answer as it stands, after which the connection closes (RFC 3875 §5, §6.2).
 """
 
 import contextlib
-import ipaddress
 import logging
 import math
 import os
@@ -23,14 +22,12 @@ from forkhttpd.handlers.cgi.program import Program, Terms
 from forkhttpd.handlers.cgi.scripts import Scripts
 from forkhttpd.handlers.cgi.sendfile import Sendfile
 from forkhttpd.handlers.cgi.spool import spool
+from forkhttpd.handlers.locality import is_local
 from forkhttpd.handlers.redirect import to_slash
 from forkhttpd.http1.errors import Elsewhere, HTTPError
 from forkhttpd.http1.request import Request
 from forkhttpd.http1.response import Chunks, Raw, Response
 from forkhttpd.loop import Loop
-
-# Fields by which a proxy tells for whom it asks: then the client is not on this machine.
-_OF_PROXIES = ("forwarded", "via", "x-forwarded-for", "x-real-ip")
 
 
 class Launch(Protocol):
@@ -109,7 +106,7 @@ class Gateway:
             request.hop.watch_client(self._grace)
             return await self._answer(request, script)
         except HTTPError as error:
-            if self._debug and _is_local(request):
+            if self._debug and is_local(request):
                 error.details = (("What is wrong", error.reason), *error.details)
             else:
                 error.details = ()
@@ -190,16 +187,6 @@ async def _pass_on(exchange: Exchange) -> Response:
     """Return the answer of an NPH script as it stands; its status is for the log."""
     status, first = await exchange.read_status_line()
     return Response(status, (), Raw(exchange.pieces(first)), on_close=exchange.close)
-
-
-def _is_local(request: Request) -> bool:
-    """Whether whoever asks is on this machine, and no proxy that asks for others."""
-    if any(name in request.fields for name in _OF_PROXIES):
-        return False
-    try:
-        return ipaddress.ip_address(request.hop.client.host).is_loopback
-    except ValueError:  # a Unix socket, at whose other end there is a proxy as a rule
-        return False
 
 
 def _first_line(file: str) -> bytes:
