@@ -12,6 +12,7 @@ import signal
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from forkhttpd import commandline, explain, log, quick, status
@@ -30,7 +31,8 @@ from forkhttpd.master.pidfile import holder
 from forkhttpd.master.start import run
 from forkhttpd.worker.worker import run_worker
 
-_WORDS = {"explain": explain.main, "status": status.main}
+# The words with arguments of their own: a module each, with `main` and `make_parser`.
+WORDS: dict[str, ModuleType] = {"explain": explain, "status": status}
 _PROGRAMS = {Role.WORKER: run_worker, Role.SPAWNER: exec_spawner}
 
 
@@ -38,8 +40,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Do what the arguments say and return the exit code."""
     try:
         words = sys.argv[1:] if argv is None else argv
-        if words[:1] and words[0] in _WORDS:
-            return _WORDS[words[0]](words[1:])
+        if words[:1] and words[0] in WORDS:
+            code: int = WORDS[words[0]].main(words[1:])
+            return code
         return _perform(commandline.parse(words))
     except SystemExit as leaving:  # argparse has its own idea of exit codes: 2 for usage
         return ExitCode.USAGE if leaving.code else ExitCode.STOPPED

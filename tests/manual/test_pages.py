@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from forkhttpd import commandline, explain, status
+from forkhttpd import cli, commandline
 from forkhttpd.errors import ExitCode
 from forkhttpd.master.master import SIGNALS
-from scripts.handbook import keys
+from scripts.handbook.__main__ import texts
 from tests.manual import messages, page
 from tests.manual.page import COMMAND, CONFIG, flags, heads, section, words
 from tests.programs.peers import need
@@ -23,9 +23,10 @@ def options(parser: argparse.ArgumentParser) -> set[str]:
     return found - {"-h", "--help"}
 
 
-def test_the_lists_of_keys_are_those_of_the_source() -> None:
-    text = CONFIG.read_text()
-    assert text == keys.update(text), UPDATE
+@pytest.mark.parametrize("file", texts(), ids=lambda file: file.name)
+def test_what_is_written_from_the_source_is_up_to_date(file: Path) -> None:
+    assert file.exists(), UPDATE
+    assert file.read_text() == texts()[file], UPDATE
 
 
 def test_every_option_is_explained_and_no_other() -> None:
@@ -33,17 +34,14 @@ def test_every_option_is_explained_and_no_other() -> None:
     assert found - {"-h", "--help"} == options(commandline.make_parser())
 
 
-@pytest.mark.parametrize("module", [explain, status], ids=["explain", "status"])
-def test_every_command_is_explained_with_its_options(
-    module: argparse.Namespace, request: pytest.FixtureRequest
-) -> None:
-    name = request.node.callspec.id
+@pytest.mark.parametrize("name", cli.WORDS)
+def test_every_command_is_explained_with_its_options(name: str) -> None:
     lines = [head for head in heads(section("COMMANDS")) if head.startswith(f"Cm {name}")]
-    assert [flags(line) for line in lines] == [options(module.make_parser())]
+    assert [flags(line) for line in lines] == [options(cli.WORDS[name].make_parser())]
 
 
 def test_the_synopsis_has_every_option_that_serves_and_no_other() -> None:
-    parsers = (commandline.make_parser(), explain.make_parser(), status.make_parser())
+    parsers = [commandline.make_parser(), *(word.make_parser() for word in cli.WORDS.values())]
     every = set().union(*map(options, parsers))
     found = set().union(*map(flags, section("SYNOPSIS").replace("|", " ").splitlines()))
     assert found == every - {"--version", "--bind", "--directory", "--protocol"}  # -b, -d, -p

@@ -1,0 +1,23 @@
+# forkhttpd in fish: written by scripts/manual from the parsers.
+
+complete -c forkhttpd -f
+complete -c forkhttpd -n __fish_use_subcommand -a explain -d 'Say what a request for URL would meet'
+complete -c forkhttpd -n __fish_use_subcommand -a status -d 'Show how the running server is'
+complete -c forkhttpd -n 'not __fish_seen_subcommand_from explain status' -s c -r -F -d 'the configuration; alone: run it'
+complete -c forkhttpd -n 'not __fish_seen_subcommand_from explain status' -s t -d 'test it: print every problem and warning'
+complete -c forkhttpd -n 'not __fish_seen_subcommand_from explain status' -s T -d 'print the whole effective configuration'
+complete -c forkhttpd -n 'not __fish_seen_subcommand_from explain status' -s s -x -a 'reload stop quit reopen upgrade' -d 'signal the running master: reload, stop, quit (at once), reopen (the logs), upgrade'
+complete -c forkhttpd -n 'not __fish_seen_subcommand_from explain status' -l daemon -d 'run in the background, once it serves'
+complete -c forkhttpd -n 'not __fish_seen_subcommand_from explain status' -l cgi -d 'run the programs in its cgi-bin and htbin'
+complete -c forkhttpd -n 'not __fish_seen_subcommand_from explain status' -s b -l bind -x -d '127.0.0.1, which only this machine reaches'
+complete -c forkhttpd -n 'not __fish_seen_subcommand_from explain status' -s d -l directory -r -a '(__fish_complete_directories)' -d 'the current one'
+complete -c forkhttpd -n 'not __fish_seen_subcommand_from explain status' -s p -l protocol -x -d 'no effect: each client gets its own'
+complete -c forkhttpd -n 'not __fish_seen_subcommand_from explain status' -l allow-root -d 'let root serve, on loopback addresses only'
+complete -c forkhttpd -n 'not __fish_seen_subcommand_from explain status' -l version -d 'print the version'
+complete -c forkhttpd -n 'not __fish_seen_subcommand_from explain status' -l help -s h -d 'print this'
+complete -c forkhttpd -n '__fish_seen_subcommand_from explain' -s h -l help -d 'show this help message and exit'
+complete -c forkhttpd -n '__fish_seen_subcommand_from explain' -s c -r -F -d 'the configuration'
+complete -c forkhttpd -n '__fish_seen_subcommand_from status' -s h -l help -d 'show this help message and exit'
+complete -c forkhttpd -n '__fish_seen_subcommand_from status' -s c -r -F -d 'its configuration'
+complete -c forkhttpd -n '__fish_seen_subcommand_from status' -l json -d 'as a JSON object on one line'
+complete -c forkhttpd -n '__fish_seen_subcommand_from status' -l watch -d 'again every second, until ^C'
