@@ -169,16 +169,16 @@ def fish(commands: tuple[Command, ...]) -> str:
 
 def _fish(option: Option) -> str:
     names = [f"-l {name[2:]}" if name[:2] == "--" else f"-s {name[1:]}" for name in option.names]
-    value = []
-    if option.is_path:
-        value = [
-            "-r -a '(__fish_complete_directories)'" if option.value == "DIRECTORY" else "-r -F"
-        ]
-    elif option.value:
-        value = [f"-x -a {_quoted(' '.join(option.choices))}" if option.choices else "-x"]
+    value = [_fish_value(option)] if option.value else []
     return " ".join([*names, *value, "-d", _quoted(option.meaning)])
+
+
+def _fish_value(option: Option) -> str:
+    if not option.is_path:
+        return f"-x -a {_quoted(' '.join(option.choices))}" if option.choices else "-x"
+    return "-r -a '(__fish_complete_directories)'" if option.value == "DIRECTORY" else "-r -F"
 
 
 def _quoted(text: str) -> str:
     """Return text in single quotes, as all three shells take it."""
-    return "'" + text.replace("'", "’") + "'"
+    return "'" + text.replace("'", "\N{RIGHT SINGLE QUOTATION MARK}") + "'"
