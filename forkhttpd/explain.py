@@ -27,6 +27,7 @@ from forkhttpd.http1.headers import Fields
 from forkhttpd.http1.request import Endpoint, HeaderSection, Hop, Request, RequestLine, Version
 from forkhttpd.http1.writer import body_length, reason_phrase
 from forkhttpd.loop import Loop
+from forkhttpd.worker.guards import unguarded
 from forkhttpd.worker.router import Route, Router, document_root
 
 _DEFAULT = Path("/etc/forkhttpd/forkhttpd.conf")
@@ -84,7 +85,8 @@ def _request(url: str, config: Config) -> Request:
 def _explain(request: Request, config: Config, source: Source) -> Iterator[Line]:
     loop = Loop(report=_ignore)
     try:
-        router = Router(config, loop=loop, launch=_launch, log=logging.getLogger("forkhttpd"))
+        log = logging.getLogger("forkhttpd")
+        router = Router(config, loop=loop, launch=_launch, guard=unguarded, log=log)
         route = router.route(request.section.host, request.path)
         yield "request", f"{request.line.text}, host {request.section.host or '(none)'}"
         if route is None:
@@ -117,6 +119,9 @@ def _access_lines(route: Route) -> Iterator[Line]:
         source = route.mount if route.mount.allow or route.mount.deny else route.site
         if networks := getattr(source, key):
             yield key, ", ".join(map(str, networks))
+    if file := route.site.password_file_of(route.mount):
+        users = ", ".join(route.mount.users or route.site.users) or "everybody in it"
+        yield "password", f"in {file}, for {users}"
 
 
 def _file_lines(request: Request, route: Route, rest: str) -> Iterator[Line]:

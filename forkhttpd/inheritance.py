@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NoReturn
 
+from forkhttpd.census import Census
 from forkhttpd.config import Config, Listen
 from forkhttpd.scoreboard import Scoreboard, Slot
 
@@ -65,6 +66,7 @@ class Inheritance:
     config: Config
     slot: Slot
     scoreboard: Scoreboard
+    census: Census
     lifeline: int
     bell: int
     control: socket.socket

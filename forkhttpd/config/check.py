@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
 
-from forkhttpd.config import accounts, certificates, risks
+from forkhttpd.config import accounts, certificates, passwords, risks
 from forkhttpd.config.lines import Position
 from forkhttpd.config.source import Finding, Source
 from forkhttpd.config.tables import Config, Mount
@@ -40,6 +40,7 @@ def check(config: Config, source: Source, *, uid: int, allow_root: bool) -> Repo
         chain.from_iterable(_mount_problems(*mount) for mount in config.mounts()),
         _page_problems(config),
         certificates.problems(config),
+        passwords.problems(config),
         _pool_problems(config),
         _places_to_write(config),
     )
@@ -47,6 +48,7 @@ def check(config: Config, source: Source, *, uid: int, allow_root: bool) -> Repo
         accounts.warnings(config, uid=uid),
         certificates.warnings(config),
         risks.warnings(config, source.path),
+        passwords.warnings(config),
     )
     return Report(source.tell(problems), source.tell(warnings, kind="warning: "))
 

@@ -59,6 +59,9 @@ def findings(source: Source) -> Iterator[Finding]:
         _same_mounts,
         _missing_pools,
         _same_fields,
+        _names_without_passwords,
+        _two_minds,
+        _proxies_unknown,
     )
     return chain.from_iterable(rule(source) for rule in rules)
 
@@ -202,6 +205,40 @@ def _same_fields(source: Source) -> Iterator[Finding]:
         if mount.get("expires") and "cache-control" in names:
             wrong = 'headers have "Cache-Control", which this writes; remove one of them'
             yield (*position, "expires"), wrong
+
+
+def _names_without_passwords(source: Source) -> Iterator[Finding]:
+    """Yield who may come in where nobody is asked: what seems shut would be open."""
+    for site_position, site in _tables(source.document, (), "site"):
+        inherited = site.get("password_file")
+        mounts = list(_tables(site, site_position, "mount"))
+        files = [mount.get("password_file", "site") for _, mount in mounts]
+        asked = [inherited if file == "site" else file for file in files]
+        tables = [(site_position, site), *mounts]
+        for (position, table), file in zip(tables, [any(asked), *asked], strict=True):
+            for key in ("users", "realm"):
+                if table.get(key) and not file:
+                    wrong = "means nothing without a password, so everybody comes in"
+                    yield (*position, key), f'{wrong}; write password_file = "FILE"'
+
+
+def _two_minds(source: Source) -> Iterator[Finding]:
+    """Yield networks that are allowed and denied at once."""
+    for position, table in chain(_tables(source.document, (), "site"), _mounts(source)):
+        allowed = [one for one in _list(table.get("allow")) if isinstance(one, str)]
+        for index, network in enumerate(_list(table.get("deny"))):
+            if network in allowed:
+                place = (*position, "deny", index)
+                yield place, f"{quoted(network)} is allowed as well; remove one of them"
+
+
+def _proxies_unknown(source: Source) -> Iterator[Finding]:
+    """Yield listeners for a proxy where none is trusted: nobody could connect."""
+    for position, listen in _tables(source.document, (), "listen"):
+        if listen.get("proxy_protocol") is True and not source.document.get("trusted_proxies"):
+            wrong = "nobody is trusted to say who the client is"
+            hint = 'write trusted_proxies = ["ADDRESS OF THE PROXY"] at the top of the file'
+            yield (*position, "proxy_protocol"), f"{wrong}; {hint}"
 
 
 def _mounts(source: Source) -> Iterator[Table]:

@@ -3,6 +3,8 @@
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
+from forkhttpd.config.networks import Networks
+from forkhttpd.config.rates import Rate, RateOf
 from forkhttpd.config.values import Count, Size
 
 
@@ -19,4 +21,12 @@ class Limits:
     connections: Count = Field(
         default=8192,
         description="most open connections of one worker; more wait in the backlog",
+    )
+    failed_logins: RateOf = Field(
+        default=Rate(20, 60.0),
+        description='most wrong passwords of one address, as in "20/m"; then 429 for a while',
+    )
+    exempt: Networks = Field(
+        default=(),
+        description='who is not counted by address, as in ["10.0.0.0/8"], but for trusted_proxies',
     )

@@ -109,6 +109,10 @@ FieldName = Annotated[str, AfterValidator(parse_field_name)]
 FieldValue = Annotated[
     str, _matching(r"(?:[!-~](?:[\t -~]*[!-~])?)?", "not a field's value; write printable ASCII")
 ]
+Realm = Annotated[str, _matching(r"[ -~]{0,200}", "not a realm; write up to 200 printable ASCII")]
+UserName = Annotated[
+    str, _matching(r"[^:\0-\x1f\x7f]{1,200}", 'not a name; write one of the file, as in "alice"')
+]
 MediaType = Annotated[
     str,
     _matching(

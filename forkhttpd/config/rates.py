@@ -36,6 +36,7 @@ def _or_none(value: object) -> Rate | None:
     return None if value in ("", None) else parse_rate(value)
 
 
+RateOf = Annotated[Rate, BeforeValidator(parse_rate), PlainSerializer(str, return_type=str)]
 OptionalRate = Annotated[
     Rate | None,
     BeforeValidator(_or_none),

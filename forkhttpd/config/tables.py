@@ -27,8 +27,10 @@ from forkhttpd.config.names import (
     LastSuffix,
     MediaType,
     Product,
+    Realm,
     RedirectTarget,
     Suffix,
+    UserName,
     VariableName,
     VariableValue,
 )
@@ -44,6 +46,7 @@ from forkhttpd.config.values import (
     Number,
     OptionalDuration,
     OptionalPath,
+    PasswordFile,
     PositiveDuration,
     Size,
     Workers,
@@ -168,6 +171,11 @@ class Mount:
     # All kinds.
     allow: Networks = _field((), 'who may come in, as in ["10.0.0.0/8"]; nobody else may, then')
     deny: Networks = _field((), "who may not; of two networks the smaller one counts")
+    password_file: PasswordFile = _field(
+        "site", 'names and passwords that open it, by htpasswd; "site" is the site\'s, "" is none'
+    )
+    realm: Realm = _field("", 'what the password is for; "" is what the site says')
+    users: tuple[UserName, ...] = _field((), "names that may come in; [] is every one in the file")
     # Files and programs.
     symlinks: Literal["never", "owner", "inside", "all"] = _field(
         "inside", 'links to follow: "never", "owner" (to what is its owner\'s), "inside", "all"'
@@ -224,7 +232,15 @@ class Site:
     )
     allow: Networks = _field((), "who may come in, where a mount does not say it itself")
     deny: Networks = _field((), "who may not")
+    password_file: OptionalPath = _field(None, "names and passwords that open the site")
+    realm: Realm = _field("", 'what the password is for; "" is "private"')
+    users: tuple[UserName, ...] = _field((), "names that may come in; [] is every one in the file")
     mount: tuple[Mount, ...] = Field(description="what the paths of the site mean", min_length=1)
+
+    def password_file_of(self, mount: Mount) -> Path | None:
+        """Return the file with the passwords of one of the mounts, None when it asks for none."""
+        file = mount.password_file
+        return self.password_file if isinstance(file, str) else file
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, config=_CONFIG)

@@ -328,6 +328,11 @@ ControlPath = Annotated[
     BeforeValidator(lambda text, info: text if text == "auto" else resolve_path(text, info)),
     PlainSerializer(lambda path: str(path or ""), return_type=str),
 ]
+PasswordFile = Annotated[
+    Literal["site"] | Path | None,
+    BeforeValidator(lambda text, info: text if text == "site" else resolve_path(text, info)),
+    PlainSerializer(lambda path: str(path or ""), return_type=str),
+]
 Program = Annotated[str, BeforeValidator(resolve_program)]
 LogFile = Annotated[
     Literal["stdout", "stderr", "off"] | Path,

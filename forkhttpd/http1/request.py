@@ -159,10 +159,11 @@ class Request:
     """One request on its way through a handler.
 
     number: how many requests came over the hop before it, plus one; received: monotonic seconds,
-    when its head was complete; account: of the program that works for it, if one does.
+    when its head was complete; account: of the program that works for it, if one does; user: who
+    has said a right password, as latin-1 text of the wire's bytes, "" for everybody else.
     """
 
-    __slots__ = ("account", "body", "hop", "line", "number", "received", "section")
+    __slots__ = ("account", "body", "hop", "line", "number", "received", "section", "user")
 
     def __init__(
         self,
@@ -181,6 +182,7 @@ class Request:
         self.received = received
         self.body = body
         self.account: Account | None = None
+        self.user = ""
 
     @property
     def id(self) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from forkhttpd import channel, log
+from forkhttpd.census import Census
 from forkhttpd.config import Address, Config, WorkerRange
 from forkhttpd.errors import describe
 from forkhttpd.inheritance import Door, Inheritance, Listening, Role
@@ -33,7 +34,16 @@ class Generation:
     access_log, error_log: descriptors to append to, -1 when off; tls: for listeners that speak it.
     """
 
-    __slots__ = ("access_log", "config", "doors", "error_log", "listeners", "number", "tls")
+    __slots__ = (
+        "access_log",
+        "census",
+        "config",
+        "doors",
+        "error_log",
+        "listeners",
+        "number",
+        "tls",
+    )
 
     def __init__(
         self,
@@ -45,8 +55,10 @@ class Generation:
         error_log: int,
         doors: dict[str, Door],
         tls: ssl.SSLContext | None,
+        census: Census,
     ) -> None:
         self.number = number
+        self.census = census
         self.config = config
         self.listeners = listeners
         self.access_log = access_log
@@ -100,6 +112,7 @@ class Generation:
             config=self.config,
             slot=slot,
             scoreboard=scoreboard,
+            census=self.census,
             lifeline=lifeline,
             bell=bell,
             control=control,
@@ -181,7 +194,12 @@ class Generation:
 
 
 def open_generation(
-    number: int, config: Config, *, kept: Mapping[Address, Listener], activation: Activation
+    number: int,
+    config: Config,
+    *,
+    kept: Mapping[Address, Listener],
+    activation: Activation,
+    census: Census,
 ) -> Generation:
     """Open everything that `config` asks for; what fails half-way closes what it has opened.
 
@@ -202,6 +220,7 @@ def open_generation(
         error_log=error_log,
         doors=doors,
         tls=tls,
+        census=census,
     )
 
 

@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Mapping
 
+from forkhttpd.census import Census
 from forkhttpd.config import Address, Config
 from forkhttpd.errors import StartupError
 from forkhttpd.master.generation import Generation, open_generation
@@ -15,15 +16,16 @@ class Generations:
     """Owns every open generation, and the sockets that were given to us all.
 
     activation: those of the service manager; inherited: those that an earlier master has bound, by
-    name.  They pass into the generations that use them.
+    name.  They pass into the generations that use them.  census: what all of them count in.
     """
 
-    __slots__ = ("_activation", "_inherited", "_open")
+    __slots__ = ("_activation", "_inherited", "_open", "census")
 
     def __init__(
         self, activation: Activation, inherited: Mapping[str, socket.socket] | None = None
     ) -> None:
         self._activation = activation
+        self.census = Census()
         given = {name: inherit_listener(one) for name, one in (inherited or {}).items()}
         self._inherited = {name: one for name, one in given.items() if one is not None}
         self._open: dict[int, Generation] = {}
@@ -37,7 +39,9 @@ class Generations:
         Raises StartupError, and then nothing has changed.
         """
         kept = self._kept(config)
-        generation = open_generation(number, config, kept=kept, activation=self._activation)
+        generation = open_generation(
+            number, config, kept=kept, activation=self._activation, census=self.census
+        )
         self._open[number] = generation
         return generation
 

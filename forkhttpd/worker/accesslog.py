@@ -118,18 +118,23 @@ class AccessLog:
         self._lines.append(line)
 
 
+def _user(name: str) -> str:
+    """Return a name that can stand between spaces in a line; "-" for nobody."""
+    return quoted(name).replace(" ", "\\x20") if name else "-"
+
+
 def _common(request: Request, status: int, sent: int, _now: float, stamp: str) -> str:
     return (
-        f'{request.hop.client.host or "-"} - - [{stamp}] "{quoted(request.line.text)}" '
-        f"{status} {sent or '-'}\n"
+        f"{request.hop.client.host or '-'} - {_user(request.user)} [{stamp}] "
+        f'"{quoted(request.line.text)}" {status} {sent or "-"}\n'
     )
 
 
 def _combined(request: Request, status: int, sent: int, _now: float, stamp: str) -> str:
     fields = request.section.fields
     return (
-        f'{request.hop.client.host or "-"} - - [{stamp}] "{quoted(request.line.text)}" '
-        f'{status} {sent or "-"} "{quoted(fields.get("referer"))}" '
+        f"{request.hop.client.host or '-'} - {_user(request.user)} [{stamp}] "
+        f'"{quoted(request.line.text)}" {status} {sent or "-"} "{quoted(fields.get("referer"))}" '
         f'"{quoted(fields.get("user-agent"))}"\n'
     )
 
@@ -180,6 +185,8 @@ def _json(request: Request, status: int, sent: int, now: float, stamp: str) -> s
     }
     if request.hop.encryption is not None:
         record["tls"] = request.hop.encryption.protocol
+    if request.user:
+        record["user"] = request.user
     if request.account is not None:
         record["program"] = _costs(request.account)
     return json.dumps(record) + "\n"

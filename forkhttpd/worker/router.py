@@ -9,10 +9,9 @@ What is a program is never sent as a file, whichever mount leads to it and howev
 """
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from dataclasses import dataclass
 
-from forkhttpd.access.rules import Rules, rules_of
 from forkhttpd.config import Config, Mount, Site
 from forkhttpd.handlers.cgi.environ import Server
 from forkhttpd.handlers.cgi.gateway import Gateway, Launch
@@ -29,9 +28,8 @@ from forkhttpd.http1.request import Request
 from forkhttpd.http1.response import Response
 from forkhttpd.loop import Loop
 from forkhttpd.worker.errorpage import ErrorPages, Page
+from forkhttpd.worker.guards import Guard, Handler
 from forkhttpd.worker.programs import Programs
-
-Handler = Callable[[Request, str], Awaitable[Response]]
 
 _MEMORY_SIZE = 4096  # routes that are remembered
 _MEMORABLE = 512  # longest path of one: a client cannot fill the memory with megabytes
@@ -89,11 +87,12 @@ class Router:
         *,
         loop: Loop,
         launch: Launch,
+        guard: Guard,
         log: logging.Logger,
         view: View | None = None,
     ) -> None:
         """view: of the whole server, for mounts that show it; None where there is no server."""
-        build = _Builder(config, loop=loop, launch=launch, log=log, view=view)
+        build = _Builder(config, loop=loop, launch=launch, guard=guard, log=log, view=view)
         self._memory: dict[tuple[str, str], tuple[Handler, str]] = {}
         sites = [(site, build.site(site)) for site in config.site]
         self._sites = Hosts(sites[0][1])
@@ -156,17 +155,6 @@ def _adding(fields: Items, handler: Handler) -> Handler:
     return respond
 
 
-def _admitting(rules: Rules, handler: Handler) -> Handler:
-    """Return a handler that answers only those whom the rules let in."""
-
-    def respond(request: Request, path: str) -> Awaitable[Response]:
-        if not rules.admit(request.hop.client.host):
-            raise HTTPError(403, f"{request.hop.client.host or 'a Unix socket'} may not come in")
-        return handler(request, path)
-
-    return respond
-
-
 async def _answer_for_all(_request: Request, _path: str) -> Response:
     """Answer `OPTIONS *`, a ping: no other method has that target (RFC 9110 §9.3.7)."""
     return Response(204, _ALLOW)
@@ -184,7 +172,16 @@ def document_root(site: Site) -> str:
 class _Builder:
     """Makes the routes of each site from the configuration."""
 
-    __slots__ = ("_config", "_launch", "_log", "_loop", "_media_types", "_programs", "_view")
+    __slots__ = (
+        "_config",
+        "_guard",
+        "_launch",
+        "_log",
+        "_loop",
+        "_media_types",
+        "_programs",
+        "_view",
+    )
 
     def __init__(
         self,
@@ -192,9 +189,11 @@ class _Builder:
         *,
         loop: Loop,
         launch: Launch,
+        guard: Guard,
         log: logging.Logger,
         view: View | None,
     ) -> None:
+        self._guard = guard
         self._config = config
         self._loop = loop
         self._launch = launch
@@ -214,19 +213,17 @@ class _Builder:
         return Routes(name, self._routes(site), ErrorPages(pages, log=self._log))
 
     def _routes(self, site: Site) -> tuple[Route, ...]:
+        guard = self._guard  # whatever keeps people out of a mount
         routes = [
-            Route(mount.path.rstrip("/"), self._guarded(site, mount), site, mount)
+            Route(
+                mount.path.rstrip("/"), guard(site, mount, self._handler(site, mount)), site, mount
+            )
             for mount in site.mount
         ]
         order = sorted(
             routes, key=lambda route: (len(route.prefix), bool(route.mount.suffix)), reverse=True
         )
         return tuple(order)
-
-    def _guarded(self, site: Site, mount: Mount) -> Handler:
-        """Return the handler of a mount, behind whatever keeps people out of it."""
-        handler, rules = self._handler(site, mount), rules_of(site, mount)
-        return handler if rules is None else _admitting(rules, handler)
 
     def _handler(self, site: Site, mount: Mount) -> Handler:
         if mount.redirect:

@@ -38,7 +38,10 @@ from forkhttpd.worker.acceptor import Acceptor, endpoint
 from forkhttpd.worker.accesslog import AccessLog
 from forkhttpd.worker.connection import Connection
 from forkhttpd.worker.context import Context
+from forkhttpd.worker.counting import Counting
+from forkhttpd.worker.desk import Desk
 from forkhttpd.worker.entrance import Entrance
+from forkhttpd.worker.guards import Guards, asks_for_passwords
 from forkhttpd.worker.httpsredirect import HTTPSRedirect
 from forkhttpd.worker.launcher import Launcher
 from forkhttpd.worker.observer import Observer, is_wanted
@@ -72,6 +75,7 @@ class Worker:
         "_catch_up_at",
         "_connection_ids",
         "_context",
+        "_desk",
         "_drain_until",
         "_enough",
         "_inheritance",
@@ -92,8 +96,14 @@ class Worker:
         self._access_log = AccessLog(inheritance.access_log, format=config.log.format)
         self._launcher = Launcher(loop, inheritance.doors)
         self._observer = observer = Observer(inheritance, self) if is_wanted(config) else None
+        self._desk = Desk(loop, log=log, error_log=inheritance.error_log)
         self._router = router = Router(
-            config, loop=loop, launch=self._launcher.launch, log=log, view=observer
+            config,
+            loop=loop,
+            launch=self._launcher.launch,
+            guard=self._guards(),
+            log=log,
+            view=observer,
         )
         self._context = Context(
             config,
@@ -126,9 +136,22 @@ class Worker:
         loop.watch(inheritance.lifeline, self._lose_master)
         loop.watch(inheritance.control.fileno(), self._take_message)
 
+    def _guards(self) -> Guards:
+        config, census = self._inheritance.config, self._inheritance.census
+        return Guards(
+            config,
+            census=census,
+            counting=Counting(config, census),
+            loop=self._loop,
+            log=self._log,
+            verify=self._desk.verify,
+        )
+
     def run(self) -> None:
         """Serve until drained, or told to stop."""
         slot = self._inheritance.slot
+        if asks_for_passwords(self._inheritance.config):
+            self._desk.start()
         self._turn(0.0)
         slot.set(Cell.STATE, SlotState.READY)
         self._ring()

@@ -61,7 +61,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "log": {"config", "errors", "outlet"},
     "hosts": set(),
     "tls": {"config", "errors", "hosts"},
-    "inheritance": {"channel", "config", "scoreboard"},
+    "inheritance": {"census", "channel", "config", "scoreboard"},
     "bundle": {
         "",
         "channel",
@@ -75,6 +75,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "http1": set(),
     "loop": set(),
     "access": {"config", "http1"},
+    "census": set(),
     "spawner": {"channel", "scoreboard"},
     "handlers": {"config", "http1"},
     "handlers.cgi": {
@@ -91,6 +92,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "handlers.show": {"chronicle", "config", "handlers.locality", "http1", "loop", "overview"},
     "worker": {
         "access",
+        "census",
         "channel",
         "chronicle",
         "config",
@@ -108,6 +110,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "master": {
         "",
+        "census",
         "channel",
         "config",
         "errors",

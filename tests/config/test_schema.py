@@ -28,7 +28,7 @@ def test_every_key_that_has_to_be_there_has_an_example(table: type) -> None:
 
 def test_every_key_of_a_mount_is_for_files_for_programs_or_for_both() -> None:
     for_one_kind = {key for others in KEYS_OF_OTHERS.values() for key in others}
-    for_all = {"path", "index", "allow", "deny"}
+    for_all = {"path", "index", "allow", "deny", "password_file", "realm", "users"}
     assert for_one_kind | for_all | set(KEYS_OF_OTHERS) == set(keys(Mount))
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from forkhttpd import bundle, channel
+from forkhttpd.census import Census
 from forkhttpd.config import Address, Config, Listen, Mount, Pool, Site, Timeouts
 from forkhttpd.errors import StartupError
 from forkhttpd.inheritance import Door, Inheritance, Role
@@ -91,6 +92,7 @@ class Driver:
             config=self.config,
             slot=self.slot,
             scoreboard=self.scoreboard,
+            census=Census(),
             lifeline=self.lifeline_reading,
             bell=self.bell,
             control=self._control_inside,

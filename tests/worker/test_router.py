@@ -13,6 +13,7 @@ from forkhttpd.handlers.cgi.program import Program
 from forkhttpd.http1.errors import HTTPError
 from forkhttpd.http1.response import Response
 from forkhttpd.loop import Loop
+from forkhttpd.worker.guards import unguarded
 from forkhttpd.worker.router import Router
 from tests.config.files import LISTEN, write
 from tests.handlers.driver import content_of, run
@@ -53,7 +54,9 @@ def make(tmp_path: Path) -> Iterator[Make]:
 
     def build(sites: str) -> Router:
         config = load(write(tmp_path, LISTEN + sites))
-        return Router(config, loop=loop, launch=launch, log=logging.getLogger("test"))
+        return Router(
+            config, loop=loop, launch=launch, guard=unguarded, log=logging.getLogger("test")
+        )
 
     yield build
     loop.close()

@@ -16,6 +16,7 @@ from forkhttpd.http1.headers import Fields
 from forkhttpd.http1.request import Endpoint, HeaderSection, Hop, Request, RequestLine, Version
 from forkhttpd.http1.response import Bytes, Response
 from forkhttpd.loop import Loop
+from forkhttpd.worker.guards import unguarded
 from forkhttpd.worker.programs import Programs
 from forkhttpd.worker.router import Router
 from tests.handlers.driver import MOUNT, content_of, field, run
@@ -38,6 +39,7 @@ def route(tmp_path: Path) -> Route:
             configured(tmp_path, tables),
             loop=Loop(report=print),
             launch=launch,  # type: ignore[arg-type]
+            guard=unguarded,
             log=logging.getLogger("test"),
         )
 

@@ -106,6 +106,9 @@ def _server_variables(request: Request, server: Server) -> dict[str, bytes]:
         env["HTTPS"] = b"on"
     if (encryption := request.hop.encryption) is not None:
         env |= _encryption_variables(encryption)
+    if request.user:
+        env["AUTH_TYPE"] = b"Basic"
+        env["REMOTE_USER"] = _wire(request.user)
     if server.admin:
         env["SERVER_ADMIN"] = os.fsencode(server.admin)
     return env

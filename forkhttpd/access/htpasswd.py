@@ -1,0 +1,84 @@
+"""A password file, as `htpasswd` writes it: a name and a hash on each line.
+
+    bcrypt ($2y$, $2b$, $2a$)   what to use:  htpasswd -B
+    SHA-512-crypt, SHA-256-crypt ($6$, $5$)   htpasswd -5, -2, mkpasswd
+    apr1 ($apr1$), MD5-crypt ($1$), {SHA}, DES-crypt   old ones, which take too little time to guess
+
+A password that stands there as it is, is none: nobody gets in with it.  The hashing is libpass's
+(the maintained passlib) and bcrypt's, which are an extra, so they are imported by name, and only by
+the process that hashes.
+"""
+
+import importlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+PACKAGES = ("passlib", "bcrypt")  # libpass is imported by its old name
+INSTALL = "pip install 'forkhttpd[auth]'"
+
+_KINDS = (
+    (re.compile(rb"\$2[aby]\$"), "bcrypt"),
+    (re.compile(rb"\$6\$"), "sha512_crypt"),
+    (re.compile(rb"\$5\$"), "sha256_crypt"),
+    (re.compile(rb"\$apr1\$"), "apr_md5_crypt"),
+    (re.compile(rb"\$1\$"), "md5_crypt"),
+    (re.compile(rb"\{SHA\}"), "ldap_sha1"),
+    (re.compile(rb"[./0-9A-Za-z]{13}\Z"), "des_crypt"),
+)
+_BCRYPT_MOST = 72  # bytes of a password that bcrypt sees; htpasswd drops the rest in silence, too
+
+
+@dataclass(frozen=True, slots=True)
+class PasswordFile:
+    """The hashes by name; problems: lines that let nobody in, in words."""
+
+    hashes: dict[bytes, bytes]
+    problems: tuple[str, ...]
+
+    def stand_in(self) -> bytes | None:
+        """Return somebody's hash, to take the same time over a name that is not there."""
+        return next(iter(self.hashes.values()), None)
+
+
+def parse(content: bytes) -> PasswordFile:
+    """Read a file.  Of two lines for one name the first counts, as it does for Apache."""
+    hashes: dict[bytes, bytes] = {}
+    problems = []
+    for number, line in enumerate(content.splitlines(), 1):
+        stripped = line.strip()
+        if not stripped or stripped.startswith(b"#"):
+            continue
+        name, colon, rest = stripped.partition(b":")
+        hashed = rest.partition(b":")[0]
+        if not colon or not name:
+            problems.append(f"line {number}: no name and hash with a colon between")
+        elif kind_of(hashed) is None:
+            problems.append(f"line {number}: no kind of hash that is known here")
+        else:
+            hashes.setdefault(name, hashed)
+    return PasswordFile(hashes, tuple(problems))
+
+
+def kind_of(hashed: bytes) -> str | None:
+    """Return the name of a hash's kind in libpass, None for what is no hash."""
+    return next((kind for pattern, kind in _KINDS if pattern.match(hashed)), None)
+
+
+def verifiers() -> dict[str, Callable[[bytes, bytes], bool]]:
+    """Return what compares a password to a hash, for each kind.  Raises ImportError."""
+    importlib.import_module("bcrypt")
+    known = importlib.import_module("passlib.hash")
+    return {kind: getattr(known, kind).verify for _, kind in _KINDS}
+
+
+def verify(
+    password: bytes, hashed: bytes, known: dict[str, Callable[[bytes, bytes], bool]]
+) -> bool:
+    """Whether a hash is the password's.  Raises ValueError for a hash that is broken."""
+    kind = kind_of(hashed)
+    if kind is None:
+        return False
+    if kind == "bcrypt":
+        password = password[:_BCRYPT_MOST]
+    return known[kind](password, hashed)

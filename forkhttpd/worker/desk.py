@@ -1,0 +1,140 @@
+"""The worker's way to its verifier: questions go out, each waits for its answer.
+
+Whoever asks the same at the same time waits for the same answer: a browser that comes with six
+connections costs one hash.  There is a limit to how many questions wait.  A verifier that is lost
+takes its questions along; the next question starts another.
+"""
+
+import contextlib
+import logging
+import os
+import signal
+import socket
+
+from forkhttpd import channel
+from forkhttpd.access.credentials import Credentials
+from forkhttpd.errors import describe
+from forkhttpd.http1.errors import HTTPError
+from forkhttpd.loop import FOREVER, DeadlineExceeded, Future, Loop, Port
+from forkhttpd.worker import verifier
+from forkhttpd.worker.verifier import Answer, Question, Verdict
+
+MOST_WAITING = 64  # questions; at a tenth of a second each the last one waits some six seconds
+PATIENCE = 15.0  # seconds for an answer
+_PAUSE = 1.0  # seconds between two starts
+
+_BUSY = (("Retry-After", "5"),)
+
+_Key = tuple[str, Credentials]
+
+
+class Desk:
+    """Where logins are verified.  `start` comes before the first question."""
+
+    __slots__ = ("_error_log", "_ids", "_log", "_loop", "_pid", "_port", "_socket", "_start_at",
+                 "_waiting")  # fmt: skip
+
+    def __init__(self, loop: Loop, *, log: logging.Logger, error_log: int) -> None:
+        self._loop = loop
+        self._log = log
+        self._error_log = error_log
+        self._ids = 0
+        self._pid = 0
+        self._port: Port | None = None
+        self._socket: socket.socket | None = None
+        self._start_at = loop.now
+        self._waiting: dict[_Key, tuple[int, list[Future[Answer | None]]]] = {}
+
+    def start(self) -> None:
+        """Have a verifier, if there is none.  Raises OSError."""
+        if self._socket is None:
+            self._pid, near = verifier.fork(self._error_log)
+            self._socket, self._port = near, Port(self._loop, near.fileno())
+            self._loop.spawn(self._listen(near, self._port))
+
+    async def verify(self, file: str, said: Credentials) -> Verdict:
+        """Return whether the password is right.  Raises HTTPError 500 and 503."""
+        answer: Future[Answer | None] = Future(self._loop)
+        key = (file, said)
+        if key in self._waiting:
+            self._waiting[key][1].append(answer)
+        else:
+            self._ask(key, answer)
+        try:
+            found = await answer.wait(self._loop.now + PATIENCE)
+        except DeadlineExceeded:
+            raise HTTPError(503, "no answer of the verifier", fields=_BUSY) from None
+        if found is None:
+            raise HTTPError(503, "the verifier was lost", fields=_BUSY)
+        if found.verdict is Verdict.FAILED:
+            raise HTTPError(500, f"{file}: {found.words}")
+        if found.words:
+            self._log.warning("%s: %s", file, found.words)
+        return found.verdict
+
+    def _ask(self, key: _Key, answer: Future[Answer | None]) -> None:
+        file, said = key
+        if len(self._waiting) >= MOST_WAITING:
+            raise HTTPError(503, f"{MOST_WAITING} logins wait to be verified", fields=_BUSY)
+        self._restart_when_due()
+        if self._socket is None:
+            raise HTTPError(503, "there is no verifier", fields=_BUSY)
+        self._ids += 1
+        question = Question(self._ids, os.fsencode(file), said.user, said.password)
+        try:
+            channel.send(self._socket, question.encode())
+        except OSError as error:  # no room, or nobody there, which the listener hears, too
+            words = f"cannot ask the verifier: {describe(error)}"
+            raise HTTPError(503, words, fields=_BUSY) from None
+        self._waiting[key] = (self._ids, [answer])
+
+    def _restart_when_due(self) -> None:
+        if self._socket is not None or self._loop.now < self._start_at:
+            return
+        self._start_at = self._loop.now + _PAUSE
+        try:
+            self.start()
+        except OSError as error:
+            self._log.error("no verifier: %s", describe(error))
+
+    async def _listen(self, near: socket.socket, port: Port) -> None:
+        try:
+            while True:
+                await port.readable(FOREVER)
+                try:
+                    message, fds = channel.receive(near)
+                except BlockingIOError:
+                    port.can_read = False
+                    continue
+                channel.close_all(fds)
+                if not message:
+                    return
+                self._take(Answer.decode(message))
+        except (OSError, ValueError, channel.ChannelError):
+            return
+        finally:
+            self._lose(near, port)
+
+    def _take(self, answer: Answer) -> None:
+        for key, (id_, futures) in list(self._waiting.items()):
+            if id_ == answer.id:
+                del self._waiting[key]
+                for future in futures:
+                    future.set(answer)
+                    answer = answer._replace(words="")  # is said once
+
+    def _lose(self, near: socket.socket, port: Port) -> None:
+        """Tell everybody who waits, and leave no zombie."""
+        port.close()
+        near.close()
+        self._socket = self._port = None
+        with contextlib.suppress(ProcessLookupError, ChildProcessError):
+            os.kill(self._pid, signal.SIGKILL)  # it is our child, and nobody has waited for it yet
+            _, status = os.waitpid(self._pid, 0)
+            self._log.warning(
+                "verifier %d is gone: %d", self._pid, os.waitstatus_to_exitcode(status)
+            )
+        waiting, self._waiting = self._waiting, {}
+        for _, futures in waiting.values():
+            for future in futures:
+                future.set(None)
