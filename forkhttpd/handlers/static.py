@@ -189,7 +189,13 @@ class Static:
         accept = request.fields.joined("accept")
         if negotiation.prefers(accept, "application/json", over="text/html"):
             return Response(200, document.FIELDS, Bytes(document.render(request.path, found)))
-        shown = page.render(request.path, found, top=self._mount.path, now=self._clock())
+        shown = page.render(
+            request.path,
+            found,
+            top=self._mount.path,
+            now=self._clock(),
+            number=page.number_of(request.target.query),
+        )
         return Response(200, page.FIELDS, Bytes(shown))
 
 

@@ -21,7 +21,7 @@ from forkhttpd.handlers.listing.contents import (
     Sorting,
     SortKey,
 )
-from forkhttpd.handlers.listing.page import format_age, format_size, render
+from forkhttpd.handlers.listing.page import LINES, format_age, format_size, number_of, render
 from forkhttpd.http1.target import Target
 from tests.handlers.driver import (
     Serve,
@@ -259,13 +259,64 @@ def test_S8_the_summary_counts() -> None:
 def test_S8_a_large_directory_is_cut_and_says_so(serve: Serve, root: Path) -> None:
     for number in range(MAX_ITEMS):
         (root / str(number)).touch()
-    page = Page(get(serve(listing=True), "/"))
-    assert len(page.rows) == MAX_ITEMS
-    assert "not all" not in page.text
+    assert "not all" not in Page(get(serve(listing=True), "/")).text
+    assert document_of(serve)["complete"]
     (root / "one more").touch()
-    page = Page(get(serve(listing=True), "/"))
-    assert len(page.rows) == MAX_ITEMS
-    assert "not all" in page.text
+    assert "not all" in Page(get(serve(listing=True), "/")).text
+    assert len(document_of(serve)["items"]) == MAX_ITEMS
+    assert not document_of(serve)["complete"]
+
+
+def test_S8_the_pages_of_a_large_directory_have_all_of_it_in_order() -> None:
+    names = [f"{number}.txt" for number in range(2 * LINES + 7)]
+    contents = Contents(tuple(map(item, names)), complete=True)
+    pages = [Page(render("/", contents, top="/", now=NOW, number=n)) for n in (1, 2, 3)]
+    assert [len(page.rows) for page in pages] == [LINES, LINES, 7]
+    assert [name for page in pages for _, name in page.rows] == names
+    turning = [[link for link in page.links if "page=" in link] for page in pages]
+    assert turning == [["?page=2"], ["?page=1", "?page=3"], ["?page=2"]]
+    assert all(f"Page {n + 1} of 3" in page.text for n, page in enumerate(pages))
+    assert all(f"{len(names)} files" in page.text for page in pages)
+    last = render("/", contents, top="/", now=NOW, number=9999)
+    assert Page(last).rows == pages[-1].rows
+
+
+def test_S8_the_order_stays_from_page_to_page_and_each_order_begins_with_its_first() -> None:
+    items = tuple(item(str(number)) for number in range(LINES + 1))
+    contents = Contents(items, complete=True, sorting=Sorting("size", descending=True))
+    page = Page(render("/", contents, top="/", now=NOW, number=2))
+    assert page.links[-1] == "?sort=size&order=desc&page=1"
+    assert page.heads == ["./", "?sort=size&order=asc", "?sort=date&order=desc"]
+
+
+def test_S8_a_directory_of_one_page_has_no_others() -> None:
+    items = tuple(item(str(number)) for number in range(LINES))
+    assert "Page 1" not in Page(render("/", Contents(items, True), top="/", now=NOW)).text
+
+
+@pytest.mark.parametrize(
+    ("query", "number"),
+    [
+        ("", 1),
+        ("page=3", 3),
+        ("sort=size&page=2", 2),
+        ("page=0", 1),
+        ("page=-1", 1),
+        ("page=x", 1),
+        ("page=99999999999999999999", 1),
+        ("page=2&page=", 1),
+        ("page=\u0662", 1),
+    ],
+)
+def test_S8_which_page(query: str, number: int) -> None:
+    assert number_of(query) == number
+
+
+def test_S8_a_page_by_its_number(serve: Serve, root: Path) -> None:
+    for number in range(LINES + 2):
+        (root / str(number)).touch()
+    names = [name for _, name in Page(get(serve(listing=True), "/?page=2")).rows]
+    assert names == [str(LINES), str(LINES + 1)]
 
 
 def test_S9_a_listing_is_never_stale(serve: Serve, root: Path) -> None:

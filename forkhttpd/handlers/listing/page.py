@@ -4,8 +4,12 @@ Light and dark by the reader's preference, readable on a phone, sorted by links 
 name is bytes that anybody may have chosen: in a link every byte but the unreserved ones is
 percent-encoded; in the text it is escaped, control characters become visible ones, and those that
 turn the reading direction (a file that shows as `invoicefdp.exe`) are replaced.
+
+A large directory has several pages, with links between them: a line takes 5 µs to render, and a
+browser as well as a reader is done with a thousand of them for a while.
 """
 
+import re
 import time
 from html import escape
 from typing import Final
@@ -29,20 +33,35 @@ FIELDS: Final = (
 )
 
 
-def render(path: str, contents: Contents, *, top: str, now: float) -> bytes:
-    """Return the page of the directory `path`, UTF-8.
+LINES: Final = 1000
+"""Items on a page."""
+
+
+def number_of(query: str) -> int:
+    """Return which of the pages a query asks for (`page=2`), 1 when it does not say."""
+    words = dict(pair.partition("=")[::2] for pair in query.split("&"))
+    number = words.get("page", "")
+    return int(number) if re.fullmatch("[1-9][0-9]{0,3}", number) else 1
+
+
+def render(path: str, contents: Contents, *, top: str, now: float, number: int = 1) -> bytes:
+    """Return a page of the directory `path`, UTF-8; the last one, where there is no `number`.
 
     path: the decoded path of the request, with a slash at its end; top: the path of the mount,
     above which there is no parent to show; now: seconds since the epoch, for "3 hours ago".
     """
     query = escape(contents.sorting.query)  # the order stays on the way through the folders
-    rows = (_row(item, now, query) for item in contents.items)
+    pages = max(1, -(-len(contents.items) // LINES))
+    number = min(number, pages)
+    shown = contents.items[(number - 1) * LINES : number * LINES]
+    rows = (_row(item, now, query) for item in shown)
     return PAGE.substitute(
         title=escape(_visible(path)),
         trail=_trail(path, query),
         heads="".join(_head(key, label, contents.sorting) for key, label in _HEADS),
         rows=_parent(path, top, query) + "".join(rows),
         summary=_summary(contents),
+        turning=_turning(contents.sorting, number, pages) if pages > 1 else "",
     ).encode("utf-8", "replace")
 
 
@@ -109,6 +128,19 @@ def _summary(contents: Contents) -> str:
     ]
     text = " · ".join(part for part in parts if part)
     return text if contents.complete else f"{text} · not all: there are too many to show"
+
+
+def _turning(sorting: Sorting, number: int, pages: int) -> str:
+    """Return the links to the pages before and behind this one."""
+
+    def link(to: int, words: str, rel: str) -> str:
+        if not 1 <= to <= pages:
+            return f"<span>{words}</span>"
+        query = f"{sorting.query}&page={to}" if sorting.query else f"?page={to}"
+        return f'<a href="{escape(query)}" rel="{rel}">{words}</a>'
+
+    before, behind = link(number - 1, "Previous", "prev"), link(number + 1, "Next", "next")
+    return f'<nav aria-label="Pages">{before} Page {number} of {pages} {behind}</nav>'
 
 
 def _count(number: int, noun: str) -> str:

@@ -47,7 +47,10 @@ svg { flex: none; width: 1.25rem; height: 1.25rem; margin-top: .125rem; fill: no
   stroke: var(--icon); stroke-width: 1.5; stroke-linecap: round; stroke-linejoin: round }
 #folder { fill: var(--folder); stroke: var(--folder) }
 .quiet, footer { color: var(--quiet) }
-footer { padding: 1rem; font-size: .875rem }
+footer { display: flex; flex-wrap: wrap; gap: .5rem 2rem; padding: 1rem; font-size: .875rem }
+nav { margin-left: -.5rem }
+nav a, nav span { display: inline-block; padding: 0 .5rem }
+nav span { opacity: .5 }
 @media (max-width: 36rem) {
   main { padding: 1.5rem 0 }
   h1, footer { padding: 0 1rem }
@@ -92,7 +95,7 @@ M13 7.5h.01"/></symbol>
 <tbody>
 $rows</tbody>
 </table>
-<footer>$summary</footer>
+<footer>$turning<span>$summary</span></footer>
 </main>
 </body>
 </html>
