@@ -87,7 +87,7 @@ def problems(config: Config) -> Iterator[Finding]:
 def warnings(config: Config) -> Iterator[Finding]:
     """Yield what clients will not like about certificates that OpenSSL can use."""
     for index, site in enumerate(config.site):
-        with suppress(CertificateError):
+        with suppress(CertificateError, ssl.SSLError):  # those are problems, told above
             if site.certificate:
                 context = open_context(site, config.tls)
                 for complaint in _complaints(site, context, site.certificate):

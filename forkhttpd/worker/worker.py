@@ -61,6 +61,7 @@ def run_worker(inheritance: Inheritance) -> NoReturn:
     """
     config = inheritance.config
     become(config.user, config.group, no_new_privileges=True)
+    sys.unraisablehook = _log_unraisable
     Worker(inheritance, logging.getLogger("forkhttpd")).run()
     os._exit(ExitCode.STOPPED)
 
@@ -302,6 +303,14 @@ class Worker:
 
     def _report(self, error: Exception) -> None:
         self._log.error("a task failed", exc_info=error)
+
+
+def _log_unraisable(lost: "sys.UnraisableHookArgs") -> None:
+    """Log what nobody could be told; as it comes, Python writes it to stderr, and waits there.
+
+    A client can cause it: ssl decodes a server name (SNI) that is not ASCII where nothing catches.
+    """
+    logging.getLogger("forkhttpd").warning("ignored: %s: %r", lost.exc_value, lost.object)
 
 
 def _enough_requests(config: Config) -> float:
