@@ -151,10 +151,18 @@ def _bind_unix(listener: socket.socket, listen: Listen) -> None:
 
 
 def _set_rights(path: str, listen: Listen) -> None:
+    """Make the file of a socket what the configuration says, and nothing that took its place."""
     identity = look_up(listen.owner, listen.group)
-    if identity is not None:
-        os.chown(path, identity.uid, identity.gid)
-    os.chmod(path, int(listen.mode, 8))
+    fd = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISSOCK(os.fstat(fd).st_mode):
+            raise OSError(errno.ENOTSOCK, os.strerror(errno.ENOTSOCK))
+        itself = f"/proc/self/fd/{fd}"
+        if identity is not None:
+            os.chown(itself, identity.uid, identity.gid)
+        os.chmod(itself, int(listen.mode, 8))
+    finally:
+        os.close(fd)
 
 
 def _is_stale(path: str) -> bool:

@@ -116,26 +116,25 @@ def test_a_worker_that_is_replaced_serves_what_its_siblings_serve() -> None:
         assert shown(site) == der(site.one)
 
 
-SLEEP = "#!/usr/bin/env python3\nprint('Content-Type: text/plain', flush=True)\nimport time\n"
-SLEEP += "time.sleep(300)\n"
+WHO = "#!/usr/bin/env python3\nimport os, time\nprint('Content-Type: text/plain\\n')\n"
+WHO += "print('pid', os.getpid(), 'end', flush=True)\ntime.sleep(300)\n"
 
 
-def test_no_spawner_and_no_program_has_a_key_in_its_memory() -> None:
-    with secure(CONFIG + "\n[pool.default]\nwarm = true\n") as site:
-        running = site.running
-        running.script("sleep.py", SLEEP)
-        with site.client() as client:
-            client.send(get("/cgi-bin/sleep.py"))
-            ours = {process.pid for process in [*running.workers(), *running.spawners()]}
-
-            def others() -> list[int]:
-                return [one.pid for one in running.family() if one.pid not in ours]
-
-            wait_for(others, "the program")
-            secret = scalar(site.one.key)
-            assert [holds(one.pid, secret) for one in running.workers()] == [True, True]
-            assert [holds(one.pid, secret) for one in running.spawners()] == [False]
-            assert [holds(pid, secret) for pid in others()] == [False]
+@pytest.mark.parametrize("warm", ["true", "false"])
+def test_no_spawner_and_no_program_has_a_key_in_its_memory(warm: str) -> None:
+    with secure(CONFIG + f"\n[pool.default]\nwarm = {warm}\n") as site:
+        running, secret = site.running, scalar(site.one.key)
+        running.script("who.py", WHO)
+        workers, spawners = running.workers(), running.spawners()
+        with site.connect() as connection:
+            connection.sendall(get("/cgi-bin/who.py"))
+            said = b""
+            while b" end" not in said:
+                said += connection.recv(1000)
+            program = int(said.partition(b"pid ")[2].split()[0])
+            assert [holds(one.pid, secret) for one in workers] == [True, True]
+            assert [holds(one.pid, secret) for one in spawners] == [False]
+            assert not holds(program, secret)
 
 
 def scalar(key: Path) -> bytes:

@@ -3,6 +3,7 @@
 import re
 import signal
 import socket
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -98,6 +99,20 @@ def test_M7_a_listener_that_stays_is_the_very_same_socket() -> None:
         before = listening_inode(running.port)
         switch(running, SITE.replace("workers = 2", "workers = 1"))
         assert listening_inode(running.port) == before
+
+
+def test_M7_M8_the_rights_of_a_socket_change_with_the_reload_that_is_taken_up() -> None:
+    def with_mode(mode: str, *, site: str = SITE) -> str:
+        return site.replace("[log]", f'[[listen]]\naddress = "unix:s"\nmode = "{mode}"\n[log]')
+
+    with daemon(with_mode("600")) as running:
+        before = (running.directory / "s").stat()
+        assert stat.S_IMODE(before.st_mode) == 0o600
+        assert not running.reload(with_mode("660") + '[pool.default]\npython = "/bin/false"\n')
+        assert (running.directory / "s").stat().st_mode == before.st_mode
+        switch(running, with_mode("660"))
+        after = (running.directory / "s").stat()
+        assert (after.st_ino, stat.S_IMODE(after.st_mode)) == (before.st_ino, 0o660)
 
 
 def listening_inode(port: int) -> str:

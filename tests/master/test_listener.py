@@ -1,6 +1,7 @@
 """Listening sockets, real ones."""
 
 import os
+import pwd
 import socket
 import stat
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from forkhttpd.config import Address, Listen
 from forkhttpd.errors import ExitCode, StartupError
 from forkhttpd.master.listener import Activation, Listener, open_listener
+from forkhttpd.worker.acceptor import endpoint
 
 LOOPBACK = Address("inet", "127.0.0.1", 0)
 
@@ -57,6 +59,18 @@ def test_every_IPv6_address_leaves_IPv4_to_others() -> None:
     assert six.urls() == [f"http://[::]:{port}/"]
     six.close()
     four.close()
+
+
+def test_one_socket_takes_clients_of_both_kinds() -> None:
+    listener = listen(Address("dual", "::", 0))
+    (one,) = listener.sockets
+    port = one.getsockname()[1]
+    for host in ("127.0.0.1", "::1"):
+        with socket.create_connection((host, port)):
+            accepted, address = one.accept()
+            accepted.close()
+            assert endpoint(address).host == host
+    listener.close()
 
 
 def test_an_address_in_use_is_refused_by_the_name_of_its_holder() -> None:
@@ -151,3 +165,48 @@ def test_a_socket_that_systemd_has_not_passed_says_which_it_has() -> None:
     with socket.create_server(("127.0.0.1", 0)) as given:
         words = refusal(Address("systemd", "web"), activation={"www": [given]})
     assert "(but www)" in words
+
+
+def rights(path: Path) -> tuple[int, int, int]:
+    status = path.lstat()
+    return stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid
+
+
+def test_a_unix_socket_has_the_mode_that_is_asked_for_and_takes_another(path: Path) -> None:
+    address = Address("unix", str(path))
+    listener = open_listener(Listen(address=address, mode="600"), {})
+    assert rights(path)[0] == 0o600
+    listener.tune(Listen(address=address, mode="660", backlog=5))
+    assert rights(path)[0] == 0o660
+    listener.close()
+
+
+def test_what_took_the_place_of_a_socket_is_left_as_it_is(path: Path, tmp_path: Path) -> None:
+    address = Address("unix", str(path))
+    listener = open_listener(Listen(address=address), {})
+    path.unlink()
+    other = tmp_path / "other"
+    other.touch(mode=0o600)
+    path.symlink_to(other)
+    with pytest.raises(OSError, match="on non-socket"):
+        listener.tune(Listen(address=address, mode="666"))
+    assert rights(other)[0] == 0o600
+    listener.close()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_a_unix_socket_has_the_owner_and_the_group_that_are_asked_for(path: Path) -> None:
+    address = Address("unix", str(path))
+    nobody = pwd.getpwnam("nobody")
+    listener = open_listener(Listen(address=address, owner="nobody", group="4"), {})
+    assert rights(path)[1:] == (nobody.pw_uid, 4)
+    listener.tune(Listen(address=address, owner="nobody"))
+    assert rights(path)[1:] == (nobody.pw_uid, nobody.pw_gid)
+    listener.close()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root can give a file away")
+def test_who_cannot_give_a_socket_away_is_told_and_leaves_no_file(path: Path) -> None:
+    with pytest.raises(StartupError, match="only root can make another user"):
+        open_listener(Listen(address=Address("unix", str(path)), owner="nobody"), {})
+    assert not path.exists()
