@@ -30,6 +30,15 @@ def test_first_configuration_example_is_a_whole_file(tmp_path: Path) -> None:
     assert load(file).user == "www-data"
 
 
+def test_the_example_for_tls_is_a_whole_file(tmp_path: Path) -> None:
+    section = README.partition("## TLS\n")[2]
+    block = re.search(r"(?:^(?:    .*)?\n)+", section[section.index("    user") :], re.MULTILINE)
+    assert block
+    file = tmp_path / "site.conf"
+    file.write_text(re.sub(r"(?m)^    ", "", block[0]))
+    assert [listen.tls for listen in load(file).listen] == [True, False]
+
+
 def test_every_exit_code_is_explained() -> None:
     section = README.partition("## Exit codes")[2].partition("\n## ")[0]
     codes = {int(code) for code in re.findall(r"^\| (\d+) \|", section, re.MULTILINE)}
