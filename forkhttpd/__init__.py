@@ -18,6 +18,7 @@ The nouns, and where each lives:
       handlers/     what a URL means: `async (Request) -> Response`; never sees a socket
     spawner/        starts programs; standard library only, runs under the pool's own interpreter
     bundle.py       the spawner as one source, and the exec that starts it
+    cgroups.py      a part of the cgroup tree for a pool's programs
     scoreboard.py   shared memory, where the processes meet
     chronicle.py    what all have counted, for good; overview.py: how the whole server is
     channel.py      messages with descriptors between them
@@ -45,7 +46,7 @@ Who imports whom (tests/architecture holds it; an arrow reads "may import"):
     worker → the same, and loop, http1, access
     its router → handlers; its launcher → spawner.protocol
     handlers/static, handlers/cgi → http1, config, docroot; cgi → loop, too
-    bundle → config, inheritance, privileges, signals, channel, scoreboard
+    bundle → config, cgroups, inheritance, privileges, signals, channel, scoreboard
     spawner → channel, scoreboard, which are bundled with it
     http1, loop, errors → nothing
 """

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
 
-from forkhttpd import privileges
+from forkhttpd import cgroups, privileges
 from forkhttpd.config import Config, Pool
 from forkhttpd.errors import ExitCode, StartupError, describe
 from forkhttpd.inheritance import Inheritance
@@ -119,10 +119,19 @@ def _exec_spawner(inheritance: Inheritance) -> NoReturn:
     _take_standard_streams(inheritance.error_log)
     _become_subreaper()
     user, group = (pool.user, pool.group) if pool.user else (config.user, config.group)
-    privileges.become(user, pool.group or group, no_new_privileges=pool.no_new_privileges)
-    text = _memory_file(source(_settings(inheritance, pool)))
+    group = pool.group or group
+    part = _claim_cgroups(pool, inheritance.name, user, group)
+    privileges.become(user, group, no_new_privileges=pool.no_new_privileges)
+    text = _memory_file(source(_settings(inheritance, pool, part)))
     _inherit_only(text, *_descriptors(inheritance).values())
     _exec(pool, config, inheritance.name, text)
+
+
+def _claim_cgroups(pool: Pool, name: str, user: str, group: str) -> cgroups.Part:
+    """Get the pool its part of the cgroups while we still may."""
+    identity = privileges.look_up(user, group) if os.geteuid() == 0 else None
+    owner = (identity.uid, identity.gid) if identity else (os.geteuid(), os.getegid())
+    return cgroups.claim_for(pool, name, owner=owner)
 
 
 def _descriptors(inheritance: Inheritance) -> dict[str, int]:
@@ -135,7 +144,9 @@ def _descriptors(inheritance: Inheritance) -> dict[str, int]:
     }
 
 
-def _settings(inheritance: Inheritance, pool: Pool) -> dict[str, str | int | float]:
+def _settings(
+    inheritance: Inheritance, pool: Pool, part: cgroups.Part
+) -> dict[str, str | int | float]:
     return {
         "name": inheritance.name,
         "generation": inheritance.generation,
@@ -154,6 +165,10 @@ def _settings(inheritance: Inheritance, pool: Pool) -> dict[str, str | int | flo
         "user_processes": pool.user_processes,
         "file_size": pool.file_size,
         "core": pool.core,
+        "cgroup": part.directory,
+        "problem": part.problem,
+        "memory": pool.memory if "memory" in part.controllers else 0,
+        "tasks": pool.tasks if "pids" in part.controllers else 0,
         **_descriptors(inheritance),
     }
 

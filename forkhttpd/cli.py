@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from forkhttpd import commandline, explain, log, quick, status
+from forkhttpd import cgroups, commandline, explain, log, quick, status
 from forkhttpd.bundle import exec_spawner
 from forkhttpd.commandline import SIGNALS
 from forkhttpd.config import Config, whereabouts
@@ -118,7 +118,8 @@ def _test(file: Path, *, allow_root: bool) -> int:
     """Print every problem and warning as they are, so that an editor can jump to them."""
     try:
         config, report = _examine(file, allow_root=allow_root)
-        report.warnings.extend(read(file).tell(lint.warnings(config), kind="warning: "))
+        found = [*cgroups.warnings(config), *lint.warnings(config)]
+        report.warnings.extend(read(file).tell(found, kind="warning: "))
     except ConfigError as error:
         report = Report(error.problems, [])
     for line in report.problems + report.warnings:

@@ -175,10 +175,12 @@ def _limit_lines(mount: Mount, pool: Pool) -> Iterator[Line]:
     yield "pool", f"{mount.pool}{user}: {pool.processes} at once, {pool.queue} more wait"
     times = ("first_byte", "silence", "total")
     limits = [f"{name} {format_duration(getattr(mount, name))}" for name in times]
-    sizes = [name for name in ("address_space", "file_size") if getattr(pool, name)]
+    sizes = [name for name in ("address_space", "file_size", "memory") if getattr(pool, name)]
     limits += [f"{name} {format_size(getattr(pool, name))}" for name in sizes]
     limits += [f"cpu {format_duration(pool.cpu)}"] if pool.cpu else []
-    counts = [name for name in ("open_files", "user_processes", "nice") if getattr(pool, name)]
+    counts = [
+        name for name in ("open_files", "user_processes", "tasks", "nice") if getattr(pool, name)
+    ]
     limits += [f"{name} {getattr(pool, name)}" for name in counts]
     yield "limits", ", ".join(limits)
 

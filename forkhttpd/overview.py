@@ -58,7 +58,7 @@ class Spawner(Process):
 class Pool:
     """What all spawners of a pool together do, and have done since counting began; in seconds.
 
-    failed, killed, overdue: of the programs that have ended, see `Cell`.
+    failed, killed, overdue, starved: of the programs that have ended, see `Cell`.
     """
 
     running: int = 0
@@ -68,6 +68,7 @@ class Pool:
     failed: int = 0
     killed: int = 0
     overdue: int = 0
+    starved: int = 0
     user: float = 0.0
     system: float = 0.0
     wall: float = 0.0
@@ -89,6 +90,7 @@ _COUNTS: Final = {
     "failed": Cell.FAILED,
     "killed": Cell.KILLED,
     "overdue": Cell.OVERDUE,
+    "starved": Cell.STARVED,
 }
 _MICROSECONDS: Final = {
     "user": Cell.USER,

@@ -89,6 +89,7 @@ class Cell(IntEnum):
     WAITED = 18  # microseconds in the queue, of all that were started
     PEAK = 19  # KiB: the largest that one of them was
     COMPLAINED = 20  # a worker: bytes of its programs' standard error, of requests in the log
+    STARVED = 21  # a spawner: ended for needing more memory than their cgroup may have
     NUMBER = 24  # what the process calls itself among its like
     BORN = 25  # CLOCK_MONOTONIC in nanoseconds
     ENDED = 26  # a grave: how many are in it
@@ -99,6 +100,7 @@ class Cell(IntEnum):
 COUNTERS = (
     *(Cell.REQUESTS, Cell.BYTES, Cell.REFUSED, Cell.WORKED, Cell.FAILED, Cell.KILLED),
     *(Cell.OVERDUE, Cell.USER, Cell.SYSTEM, Cell.WALL, Cell.WAITED, Cell.COMPLAINED),
+    Cell.STARVED,
 )
 
 

@@ -18,7 +18,7 @@ _USED = ("MEMORY", "CPU")
 _WORKER = ("WORKER", *_PROCESS, "BUSY", "ACTIVE", "CONNECTIONS", "REQUESTS", "SENT", *_USED)
 _POOL = ("POOL", *_PROCESS, "RUNNING", "QUEUED", "STARTED", "REFUSED", *_USED)
 # What became of a pool's programs, in the words of `scoreboard.Cell`.
-_ENDS = ("failed", "killed", "overdue")
+_ENDS = ("failed", "killed", "overdue", "starved")
 _TIMES = ("user", "system", "wall", "waited")
 _PROGRAMS = ("PROGRAMS", "GENERATION", *map(str.upper, (*_ENDS, *_TIMES)), "PEAK")
 _UNITS = ("B", "K", "M", "G", "T")

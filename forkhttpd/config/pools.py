@@ -50,6 +50,15 @@ class Pool:
     )
     file_size: Size = _field(0, "most bytes of a file that a program writes; 0 is any")
     core: Size = _field(0, "most bytes of a core dump; 0 is none")
+    cgroup: Flag = _field(
+        False, "each program has a cgroup of its own, which is ended with it; see README.md"
+    )
+    memory: Size = _field(
+        0, "most memory of a program with all that it starts, needs cgroups; 0 is any"
+    )
+    tasks: Number = _field(
+        0, "most processes and threads of a program, needs cgroups; 0 is any number"
+    )
 
 
 def _with_default(pools: dict[str, Pool]) -> dict[str, Pool]:

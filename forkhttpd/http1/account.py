@@ -9,7 +9,7 @@ from typing import Protocol
 
 
 class Usage(Protocol):
-    """How a program ended: its exit code, negative for a signal; seconds; KiB."""
+    """How a program ended: its exit code, negative for a signal; seconds; KiB; out of memory?"""
 
     @property
     def status(self) -> int: ...
@@ -21,6 +21,8 @@ class Usage(Protocol):
     def max_rss(self) -> int: ...
     @property
     def wall(self) -> float: ...
+    @property
+    def starved(self) -> bool: ...
 
 
 class Account:

@@ -30,6 +30,7 @@ _EVER = {
         "failed": Cell.FAILED,
         "killed": Cell.KILLED,
         "overdue": Cell.OVERDUE,
+        "starved": Cell.STARVED,
         "user": Cell.USER,
         "system": Cell.SYSTEM,
         "wall": Cell.WALL,

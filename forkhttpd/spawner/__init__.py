@@ -17,6 +17,7 @@ the pool's interpreter on it.  Hence the rules:
     admission    who may start now, who waits, who is turned away (pure)
     program      starts one program: pipes, directory, posix_spawn
     limits       what a program may use
+    cgroup       what a program may use with all that it starts, and its end
     ledger       what the programs came to
     descendants  finds and ends what a program left behind
     peer         one worker's channel; never blocks on it

@@ -30,14 +30,25 @@ class Ledger:
         self._slot.add(Cell.REFUSED, 1)
 
     def ended(
-        self, status: int, usage: resource.struct_rusage, *, wall: float, overdue: bool
+        self,
+        status: int,
+        usage: resource.struct_rusage,
+        *,
+        wall: float,
+        overdue: bool,
+        starved: bool,
     ) -> None:
-        """A program has ended, with what os.wait4 tells of it, after `wall` seconds."""
+        """A program has ended, with what os.wait4 tells of it, after `wall` seconds.
+
+        overdue: its time was up; starved: it needed more memory than it may have.
+        """
         slot = self._slot
         if status:
             slot.add(Cell.KILLED if os.WIFSIGNALED(status) else Cell.FAILED, 1)
         if overdue:
             slot.add(Cell.OVERDUE, 1)
+        if starved:
+            slot.add(Cell.STARVED, 1)
         slot.add(Cell.USER, round(usage.ru_utime * _MICRO))
         slot.add(Cell.SYSTEM, round(usage.ru_stime * _MICRO))
         slot.add(Cell.WALL, round(wall * _MICRO))

@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import Callable, Dict, List, Optional, Sequence
 
 from forkhttpd.spawner.admission import Admission
+from forkhttpd.spawner.cgroup import Cgroups
 from forkhttpd.spawner.descendants import Descendants
 from forkhttpd.spawner.ledger import Ledger
 from forkhttpd.spawner.limits import Allowance
@@ -28,13 +29,14 @@ class Pool:
     """Owns the queue and the programs.
 
     allowance: what each program may use; kill_grace: seconds between TERM and KILL;
-    warm: what runs Python scripts in forks, None if all programs are exec'd;
-    ledger: what they come to.
+    cgroups: where each has its own, if the pool has such; ledger: what they come to;
+    warm: what runs Python scripts in forks, None if all programs are exec'd.
     """
 
     __slots__ = (
         "_admission",
         "_allowance",
+        "_cgroups",
         "_descendants",
         "_ending",
         "_keys",
@@ -51,12 +53,14 @@ class Pool:
         reply: Reply,
         *,
         allowance: Allowance,
+        cgroups: Cgroups,
         kill_grace: float,
         ledger: Ledger,
         warm: Optional[Warm],
     ) -> None:
         self._admission = admission
         self._allowance = allowance
+        self._cgroups = cgroups
         self._reply = reply
         self._kill_grace = kill_grace
         self._ledger = ledger
@@ -98,6 +102,7 @@ class Pool:
         self._kill_overdue(now)
         if self._descendants.pending:
             self._descendants.sweep(self._programs)
+        self._cgroups.tidy(now)
         if self._warm:
             self._warm.settle()
 
@@ -178,19 +183,26 @@ class Pool:
             self._launch(*admitted)
 
     def _launch(self, request: Request, queue_wait: float) -> None:
+        cgroup = None
         try:
+            cgroup = self._cgroups.make()
             pid, ends = spawn(
                 request.start,
                 allowance=self._allowance,
+                cgroup=cgroup,
                 execute=self._warm.execute if self._warm else execute,
                 spool=request.spool,
             )
         except OSError as error:
+            if cgroup is not None:
+                self._cgroups.leave(cgroup)
             self._admission.leave(request.share)
             self._refuse(request, Reason.SYSTEM, errno=error.errno or 0)
             return
         request.close()
-        program = Program(request, pid=pid)
+        program = Program(request, pid=pid, cgroup=cgroup)
+        if cgroup is not None:
+            self._cgroups.limit(cgroup)
         self._programs[pid] = program
         self._keys[program.key] = program
         self._descendants.spare_session(pid)
@@ -227,12 +239,24 @@ class Pool:
         if not program.leave_background:
             program.signal(signal.SIGKILL)
             self._descendants.condemn(program)
+        starved = self._leave_cgroup(program)
         _, status, usage = os.wait4(pid, 0)
         wall = time.monotonic() - program.started
-        self._ledger.ended(status, usage, wall=wall, overdue=program.overdue)
+        self._ledger.ended(status, usage, wall=wall, overdue=program.overdue, starved=starved)
         del self._keys[program.key]
         self._ending.pop(pid, None)
         self._admission.leave(program.share)
         peer, id_ = program.key
-        answer = Exited(id_, status, usage.ru_utime, usage.ru_stime, usage.ru_maxrss, wall)
-        self._reply(peer, answer, ())
+        times = (usage.ru_utime, usage.ru_stime)
+        self._reply(peer, Exited(id_, status, *times, usage.ru_maxrss, wall, starved), ())
+
+    def _leave_cgroup(self, program: Program) -> bool:
+        """Be done with a program's cgroup; return whether it ran out of memory there."""
+        cgroup = program.cgroup
+        if cgroup is None:
+            return False
+        if not program.leave_background:
+            cgroup.kill()
+        starved = cgroup.ran_out_of_memory
+        self._cgroups.leave(cgroup)
+        return starved

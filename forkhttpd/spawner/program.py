@@ -3,10 +3,12 @@
 import os
 import signal
 import time
+from contextlib import nullcontext
 from typing import Callable, List, Optional, Sequence, Tuple
 
 from forkhttpd.channel import close_all
 from forkhttpd.spawner.admission import Share
+from forkhttpd.spawner.cgroup import Cgroup
 from forkhttpd.spawner.limits import Allowance
 from forkhttpd.spawner.peer import Peer
 from forkhttpd.spawner.protocol import Start
@@ -53,13 +55,24 @@ class Program:
     """The record of a program that runs: the leader of its session and process group.
 
     marker: the environment entry that its descendants are known by, b"" without one;
-    started: time.monotonic(); overdue: it was told to end because its time was up.
+    started: time.monotonic(); overdue: it was told to end because its time was up;
+    cgroup: its own, if the pool has such.
     """
 
-    __slots__ = ("key", "leave_background", "marker", "overdue", "pid", "share", "started")
+    __slots__ = (
+        "cgroup",
+        "key",
+        "leave_background",
+        "marker",
+        "overdue",
+        "pid",
+        "share",
+        "started",
+    )
 
-    def __init__(self, request: Request, *, pid: int) -> None:
+    def __init__(self, request: Request, *, pid: int, cgroup: Optional[Cgroup]) -> None:
         start = request.start
+        self.cgroup = cgroup
         self.key = request.key
         self.share = request.share
         self.pid = pid
@@ -93,7 +106,12 @@ class Child(BaseException):
 
 
 def spawn(
-    start: Start, *, allowance: Allowance, execute: Execute, spool: Optional[int]
+    start: Start,
+    *,
+    allowance: Allowance,
+    cgroup: Optional[Cgroup],
+    execute: Execute,
+    spool: Optional[int],
 ) -> Tuple[int, List[int]]:
     """Start a program; return its pid and our ends of its pipes, the caller's to close.
 
@@ -106,7 +124,7 @@ def spawn(
     try:
         _make_pipes(ours, theirs, with_stdin=spool is None)
         stdin = theirs[0] if spool is None else spool
-        with allowance.lowered():
+        with allowance.lowered(), cgroup.entered() if cgroup else nullcontext():
             pid = execute(start, [stdin, *theirs[-2:]])
         allowance.impose(pid)
     except Child:

@@ -93,7 +93,10 @@ class Refused(NamedTuple):
 
 
 class Exited(NamedTuple):
-    """It ran: os.wait4's status, seconds of CPU, KiB, and seconds from start to end."""
+    """It ran: os.wait4's status, seconds of CPU, KiB, and seconds from start to end.
+
+    starved: something of it was killed for needing more memory than its cgroup may have.
+    """
 
     id: int
     status: int
@@ -101,6 +104,7 @@ class Exited(NamedTuple):
     system_time: float
     max_rss: int
     wall: float
+    starved: bool = False
 
 
 Message = Union[Start, Kill, Started, Refused, Exited]
@@ -113,7 +117,7 @@ _FLAT: Dict[Type[Message], Tuple[int, struct.Struct]] = {
     Kill: (2, struct.Struct("=BQB?")),
     Started: (3, struct.Struct("=BQid")),
     Refused: (4, struct.Struct("=BQBi")),
-    Exited: (5, struct.Struct("=BQiddQd")),
+    Exited: (5, struct.Struct("=BQiddQd?")),
 }
 _FLAT_KINDS = {kind: (message, layout) for message, (kind, layout) in _FLAT.items()}
 

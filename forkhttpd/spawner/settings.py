@@ -22,6 +22,10 @@ class Settings(NamedTuple):
     user_processes: int
     file_size: int  # bytes
     core: int  # bytes; 0 is none
+    cgroup: str  # directory of the pool's cgroups; "" is none
+    problem: str  # why there is none, though there should be
+    memory: int  # bytes
+    tasks: int
     preload: str  # names of modules, with spaces between
     scoreboard: int
     door: int

@@ -29,6 +29,7 @@ from forkhttpd.channel import ChannelError
 from forkhttpd.scoreboard import Cell, Slot, SlotState
 from forkhttpd.spawner import errorlog
 from forkhttpd.spawner.admission import Admission
+from forkhttpd.spawner.cgroup import Cgroups
 from forkhttpd.spawner.ledger import Ledger
 from forkhttpd.spawner.limits import Allowance, limits_of
 from forkhttpd.spawner.origin import Origin
@@ -83,6 +84,7 @@ class Spawner:
             admission,
             self._reply,
             allowance=_allowance(settings),
+            cgroups=Cgroups(settings.cgroup, memory=settings.memory, tasks=settings.tasks),
             kill_grace=settings.kill_grace,
             ledger=Ledger(slot),
             warm=Warm(origin, preload=settings.preload, name=settings.name) if origin else None,
@@ -145,6 +147,10 @@ class Spawner:
         """Say READY, once (unless a signal has come first)."""
         if self._slot.get(Cell.STATE) == SlotState.STARTING:
             self._slot.set(Cell.STATE, SlotState.READY)
+        if self._settings.problem:
+            self._log(
+                f"programs run without the cgroups they should have: {self._settings.problem}"
+            )
         with suppress(BlockingIOError):  # a bell that is full rings already
             os.write(self._settings.bell, (1).to_bytes(8, sys.byteorder))
 

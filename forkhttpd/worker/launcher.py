@@ -52,6 +52,7 @@ class Exit:
     system_time: float = 0.0
     max_rss: int = 0
     wall: float = 0.0
+    starved: bool = False  # of memory, in its cgroup
 
 
 _LOST = Exit(-9)
@@ -290,5 +291,6 @@ def _exit(message: Exited) -> Exit:
             message.system_time,
             message.max_rss,
             message.wall,
+            message.starved,
         )
     return _LOST

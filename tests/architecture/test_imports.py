@@ -24,6 +24,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "__main__": {"cli", "errors"},
     "cli": {
         "bundle",
+        "cgroups",
         "channel",
         "commandline",
         "config",
@@ -62,8 +63,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "hosts": set(),
     "tls": {"config", "errors", "hosts"},
     "inheritance": {"census", "channel", "config", "scoreboard"},
+    "cgroups": {"config", "errors"},
     "bundle": {
         "",
+        "cgroups",
         "channel",
         "config",
         "errors",

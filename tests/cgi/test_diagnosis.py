@@ -5,6 +5,7 @@ import errno
 import pytest
 
 from forkhttpd.handlers.cgi.diagnosis import ending, no_header, not_executable, not_started
+from forkhttpd.worker.launcher import Exit
 
 FILE = "/srv/cgi/x.py"
 
@@ -59,15 +60,21 @@ def test_why_a_program_did_not_start(
     ],
 )
 def test_why_there_was_no_header(status: int | None, seen: bytes, words: str) -> None:
-    line = no_header(FILE, status, seen)
+    line = no_header(FILE, None if status is None else Exit(status), seen)
     assert words in line
     assert line.startswith(FILE)
     assert "x" * 81 not in line
 
 
 @pytest.mark.parametrize(
-    ("status", "words"),
-    [(0, "exited with 0"), (2, "exited with 2"), (-9, "was killed by signal 9")],
+    ("end", "words"),
+    [
+        (Exit(0), "exited with 0"),
+        (Exit(2), "exited with 2"),
+        (Exit(-9), "was killed by signal 9"),
+        (Exit(-9, starved=True), "was killed by signal 9 (it needed more memory than it may have"),
+        (Exit(1, starved=True), "exited with 1 (it needed more memory than it may have"),
+    ],
 )
-def test_the_end_in_words(status: int, words: str) -> None:
-    assert ending(status).startswith(words)
+def test_the_end_in_words(end: Exit, words: str) -> None:
+    assert ending(end).startswith(words)

@@ -74,6 +74,7 @@ def answer(*, worked: float = 0.0, uptime: float = 10.0, code: int | None = None
                 "failed": 7,
                 "killed": 5,
                 "overdue": 4,
+                "starved": 1,
                 "user": 61.25,
                 "system": 10.0,
                 "wall": 3600.0,
@@ -100,7 +101,8 @@ def test_C19_what_became_of_the_programs_is_a_table_of_its_own() -> None:
     cells = dict(zip(title.split(), row.replace("50.0 M", "50.0M").split(), strict=True))
     assert cells == {
         "PROGRAMS": "default", "GENERATION": "3", "FAILED": "7", "KILLED": "5", "OVERDUE": "4",
-        "USER": "61.2s", "SYSTEM": "10.0s", "WALL": "3600.0s", "WAITED": "0.5s", "PEAK": "50.0M",
+        "STARVED": "1", "USER": "61.2s", "SYSTEM": "10.0s",
+        "WALL": "3600.0s", "WAITED": "0.5s", "PEAK": "50.0M",
     }  # fmt: skip
 
 

@@ -1,7 +1,10 @@
 """What the programs of a pool came to, added up: `status` and its totals (C19)."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 from tests.live.asking import status
 from tests.live.daemon import SITE, Daemon, daemon, wait_for
@@ -20,8 +23,11 @@ def pool_when(running: Daemon, holds: Callable[[dict[str, Any]], bool]) -> dict[
 
 
 def test_C19_ends_costs_and_waits_are_counted_by_pool_and_outlive_its_spawner() -> None:
-    config = SITE.replace('cgi = "cgi-bin"', 'cgi = "cgi-bin"\nsilence = "300ms"')
-    with daemon(config + "\n[pool.default]\nprocesses = 1\n") as running:
+    config = (
+        SITE + '\n[[site.mount]]\npath = "/hasty/"\ncgi = "cgi-bin"\nsilence = "300ms"\n'
+        "\n[pool.default]\nprocesses = 1\n"
+    )
+    with daemon(config) as running:
         running.script("fine.sh", f"#!/bin/sh\n{HEAD}\n")
         running.script("fails.sh", f"#!/bin/sh\n{HEAD}\necho oh >&2\nexit 3\n")
         running.script("dies.sh", f"#!/bin/sh\n{HEAD}\nkill -11 $$\n")
@@ -32,7 +38,7 @@ def test_C19_ends_costs_and_waits_are_counted_by_pool_and_outlive_its_spawner() 
             "memory = b'x' * (60 << 20)\nwhile time.process_time() < 0.2: pass\n",
         )
         with running.connect() as first:
-            first.sendall(b"GET /cgi-bin/silent.sh HTTP/1.0\r\n\r\n")
+            first.sendall(b"GET /hasty/silent.sh HTTP/1.0\r\n\r\n")
             assert first.recv(4096).startswith(b"HTTP/1.1 200")
             assert running.get("/cgi-bin/fine.sh").status == 200  # has to wait for the other's end
         for name in ("fails.sh", "dies.sh", "works.py"):
@@ -51,3 +57,29 @@ def test_C19_ends_costs_and_waits_are_counted_by_pool_and_outlive_its_spawner() 
         after = status(running)["totals"]
         for name in ("failed", "killed", "overdue", "user", "system", "wall", "waited"):
             assert after[name] == before[name] == pool[name], name
+
+
+# Limits of a program with all that it starts, which need cgroups (C14); tests/spawner/test_cgroup
+# has them at work where the machine's controllers are in version 2.
+
+
+def test_C14_limits_that_cannot_be_set_are_said_and_nothing_else_changes() -> None:
+    """`tasks` and `memory` where no controller is: a line at the start, a warning of -t."""
+    if {"memory", "pids"} & controllers():
+        pytest.skip("this machine has the controllers")
+    config = SITE + '\n[pool.default]\nmemory = "64M"\ntasks = 9\n'
+    with daemon(config) as running:
+        running.script("fine.sh", f"#!/bin/sh\n{HEAD}\necho fine\n")
+        assert running.get("/cgi-bin/fine.sh").text == "fine\n"
+        line = "programs run without the cgroups they should have: "
+        (said,) = [one for one in running.log.splitlines() if line in one]
+        assert "no controller memory and pids" in said or "no cgroup v2" in said or "cannot" in said
+        told = running.command("-t").stderr
+    for key, controller in (("memory", "memory"), ("tasks", "pids")):
+        assert f"[pool.default] {key}: this machine has no controller {controller}" in told
+
+
+def controllers() -> set[str]:
+    mounts = (line.split() for line in Path("/proc/mounts").read_text().splitlines())
+    points = [Path(point) for _, point, kind, *_ in mounts if kind == "cgroup2"]
+    return {name for one in points for name in (one / "cgroup.controllers").read_text().split()}

@@ -61,7 +61,7 @@ def ended() -> Iterator[Program]:
     """A program that has ended: the last pid there can be, so that nobody has its session."""
     with socket.socket() as end:
         start = Start(1, (b"/bin/true",), (b"A=1", MARKER), b"/", False)
-        yield Program(Request(Peer(end), start, spool=None), pid=(1 << 22) - 1)
+        yield Program(Request(Peer(end), start, spool=None), pid=(1 << 22) - 1, cgroup=None)
 
 
 def test_the_long_way_finds_the_children_that_the_kernel_lists(sleepers: Sleepers) -> None:

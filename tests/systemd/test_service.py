@@ -3,9 +3,11 @@
 import re
 import time
 
+import pytest
+
 from tests.live.daemon import DEADLINE, wait_for
 from tests.systemd.service import ACTIVATED, SITE, Service
-from tests.systemd.test_units import ship_notify_reload
+from tests.systemd.test_units import ship, ship_notify_reload
 
 REFUSED = "reload refused, nothing changed"
 
@@ -209,3 +211,28 @@ def test_M11_the_socket_starts_the_service(service: Service) -> None:
     listening = service.machine.run("systemctl", "list-sockets", "--no-legend").stdout
     assert "0.0.0.0:80" in listening
     assert "[::]:80" in listening
+
+
+@pytest.mark.parametrize("user", ["forkhttpd", "nobody"])
+def test_C14_each_program_has_a_cgroup_of_its_own_below_the_unit(
+    service: Service, user: str
+) -> None:
+    """With the drop-in for it.  What escapes a program's group and session ends with it, too."""
+    ship(service, "program-cgroups.conf")
+    config = SITE.replace("[pool.default]", "[pool.default]\ncgroup = true")
+    if user != "forkhttpd":
+        ship(service, "pool-users.conf")
+        config = config.replace("[pool.default]", f'[pool.default]\nuser = "{user}"')
+        config = 'user = "forkhttpd"\n' + config
+    service.script("where", "grep ^0:: /proc/self/cgroup\nsetsid env -i sleep 300 >&- 2>&- &\n")
+    service.configure(config)
+    service.start()
+    pattern = r"0::/system\.slice/forkhttpd\.service/pool-default\.\d+/\d+\n"
+    for _ in range(2):
+        assert re.fullmatch(pattern, service.get("/cgi-bin/where").text)
+    assert "without the cgroups" not in service.journal()
+    wait_for(lambda: not service.processes("sleep 300"), "the end of what escaped")
+    assert service.systemctl("reload").returncode == 0
+    assert re.fullmatch(pattern, service.get("/cgi-bin/where").text)
+    assert service.systemctl("stop").returncode == 0
+    assert service.show("Result") == "success"

@@ -11,7 +11,7 @@ from tests.systemd.service import CONFIG, SITE, UNIT, Service
 THRESHOLD = 20  # systemd-analyze counts tenths: an exposure of 2.0
 
 
-@pytest.mark.parametrize("drop_in", ["", "pool-users.conf"])
+@pytest.mark.parametrize("drop_in", ["", "pool-users.conf", "program-cgroups.conf"])
 def test_systemd_finds_nothing_to_complain_about(service: Service, drop_in: str) -> None:
     if drop_in:
         ship(service, drop_in)

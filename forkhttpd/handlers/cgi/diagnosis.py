@@ -7,6 +7,7 @@ import errno
 import os
 import signal
 
+from forkhttpd.http1.account import Usage
 from forkhttpd.http1.errors import HTTPError
 
 _SHEBANG_LIMIT = 256  # BINPRM_BUF_SIZE, execve(2)
@@ -66,9 +67,9 @@ def missing_interpreter(file: str, first_line: bytes) -> str:
     return f'{file} needs {interpreter}, which does not exist; correct its first line "#!…"'
 
 
-def no_header(file: str, status: int | None, seen: bytes) -> str:
-    """Say how a program ended without a complete header."""
-    end = "closed its output" if status is None else ending(status)
+def no_header(file: str, usage: Usage | None, seen: bytes) -> str:
+    """Say how a program ended, or closed its output, without a complete header."""
+    end = "closed its output" if usage is None else ending(usage)
     if not seen:
         return f"{file} {end} without any output"
     return (
@@ -77,8 +78,12 @@ def no_header(file: str, status: int | None, seen: bytes) -> str:
     )
 
 
-def ending(status: int) -> str:
-    """Say an exit status in words."""
+def ending(usage: Usage) -> str:
+    """Say in words how a program ended."""
+    status = usage.status
+    if usage.starved:
+        end = f"was killed by signal {-status}" if status < 0 else f"exited with {status}"
+        return f"{end} (it needed more memory than it may have, see the pool's memory)"
     if status < 0:
         return f"was killed by signal {-status}{_limit(-status)}"
     if status in (126, 127):

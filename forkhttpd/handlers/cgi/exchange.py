@@ -216,7 +216,7 @@ class Exchange:
             await self._settled.wait(self._loop.now + _EXIT_PATIENCE)
         told: tuple[tuple[str, str], ...] = ()
         if (usage := self.account.usage) is not None and self._fate is not _Fate.ENDED:
-            told += (("How it ended", f"It {diagnosis.ending(usage.status)}."),)
+            told += (("How it ended", f"It {diagnosis.ending(usage)}."),)
         if self._stderr.tail:
             told += (("Its standard error", self._stderr.tail.decode("utf-8", "replace")),)
         return told
@@ -287,10 +287,10 @@ class Exchange:
         """Return why there is no header: worth waiting a moment for the exit status."""
         if self._failure is not None:
             return self._failure
-        status = None
+        usage = None
         with contextlib.suppress(DeadlineExceeded):
-            status = (await self._exit.wait(self._loop.now + _EXIT_PATIENCE)).status
-        return HTTPError(502, diagnosis.no_header(self._file, status, seen))
+            usage = await self._exit.wait(self._loop.now + _EXIT_PATIENCE)
+        return HTTPError(502, diagnosis.no_header(self._file, usage, seen))
 
     # stdin
 
@@ -346,5 +346,5 @@ class Exchange:
     def _log_ending(self) -> None:
         """Log a bad end of a program that has answered; of another one its error tells."""
         usage = self.account.usage
-        if usage is not None and usage.status and self._fate is _Fate.FREE:
-            self._log.warning("%s %s", self._prefix, diagnosis.ending(usage.status))
+        if usage is not None and (usage.status or usage.starved) and self._fate is _Fate.FREE:
+            self._log.warning("%s %s", self._prefix, diagnosis.ending(usage))
