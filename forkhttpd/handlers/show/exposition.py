@@ -138,6 +138,7 @@ _POOL_COUNTERS = {
     "failed": "Programs that exited with another code than 0.",
     "killed": "Programs that a signal ended.",
     "overdue": "Programs that were ended because their time was up.",
+    "starved": "Programs that were ended for needing more memory than they may have.",
     "wall_seconds": "How long programs ran, of those that ended.",
     "waited_seconds": "How long requests waited for their place.",
 }
