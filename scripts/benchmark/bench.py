@@ -80,7 +80,9 @@ class Bench:
         known = (case.name, step.server)
         if known not in self._fields:
             site = self.surroundings.site
-            self._fields[known] = await_right_answer(running.port, case, site, keeps=keeps)
+            self._fields[known] = await_right_answer(
+                running.port_for(case), case, site, keeps=keeps
+            )
         seconds = self.seconds if step.round > 0 else _WARM_UP_SECONDS
         if case.kind is Kind.BUSY:
             outcome = measure_busy(self.wrk, running, case, seconds=seconds)

@@ -27,6 +27,7 @@ class Ability(Enum):
     PROGRAMS = "runs CGI programs"
     SCRIPTS = "runs Python scripts"
     RELOADS = "reloads while it serves"
+    TLS = "speaks TLS"
     CROWDS = "holds thousands of connections"
     PATIENCE = "bears thousands of requests that do not end"
 
@@ -64,6 +65,11 @@ class Case:
     quick: bool = False
 
     @property
+    def tls(self) -> bool:
+        """Whether the requests are encrypted."""
+        return Ability.TLS in self.needs
+
+    @property
     def closes(self) -> bool:
         """Whether every request is the last one of its connection."""
         return ("Connection", "close") in self.fields
@@ -77,6 +83,7 @@ class Case:
 
 
 _FIXED = frozenset({Ability.FIXED, Ability.KEEPS})  # all that the floor can do
+_ENCRYPTED = frozenset({Ability.KEEPS, Ability.FILES, Ability.TLS})
 _PROGRAMS = frozenset({Ability.PROGRAMS})
 _SCRIPTS = frozenset({Ability.SCRIPTS})
 
@@ -110,6 +117,8 @@ CASES = (
         status=206,
         piece=(4 << 20, (5 << 20) - 1),
     ),
+    Case(name="tls-1k", title="1 KB over TLS", needs=_ENCRYPTED, quick=True),
+    Case(name="tls-10m", title="10 MB over TLS", path=LARGE, connections=4, needs=_ENCRYPTED),
     Case(
         name="cgi",
         title="Compiled program",

@@ -40,6 +40,9 @@ def main() -> int:
     wrk = shutil.which("wrk")
     if wrk is None:
         return _complain("wrk is not there; apt-get install wrk brings it", status=_UNAVAILABLE)
+    if shutil.which("openssl") is None:
+        brings = "openssl is not there; apt-get install openssl brings it"
+        return _complain(brings, status=_UNAVAILABLE)
     for number in _ENDING_SIGNALS:
         signal.signal(number, _end)
     try:

@@ -61,7 +61,8 @@ def running_wrk(
     headers = [f"-H{name}: {value}" for name, value in (*case.request_fields, *fields)]
     size = [f"-t{min(threads(), case.connections)}", f"-c{case.connections}", f"-d{seconds}s"]
     script = _VARIED if case.varied else _SCRIPT
-    url = f"http://127.0.0.1:{port}{case.path}"
+    scheme = "https" if case.tls else "http"
+    url = f"{scheme}://127.0.0.1:{port}{case.path}"
     pipe = subprocess.PIPE
     with subprocess.Popen(
         [wrk, *size, "--timeout", "10s", "-s", script, *headers, url],

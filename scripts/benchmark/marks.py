@@ -55,6 +55,7 @@ _WHOLE = "a request parsed by C, one recv, one send: nothing of nginx's chain of
 _VARIED = "no two requests alike: what may be remembered of a request is worth less"
 _ALIKE = "the kernel's part is the same, and a little of ours comes on top"
 _KERNEL = "the kernel moves the bytes, and both ask it for the same"
+_SEALED = "the same OpenSSL does most of it, and the bytes pass through our memory once more"
 _START = "starting a program costs what the kernel asks for it; a server must not add to that"
 _WARM = "the interpreter and the modules are there already: a fork, not a start"
 _CALM = "programs are started by another process: the one that serves files never waits for a start"
@@ -74,6 +75,8 @@ MARKS = (
     Mark(Row("100 KB", "100k", CPU), 1.1, _KERNEL, "nginx"),
     Mark(Row("10 MB", "10m", CPU), 1.1, _KERNEL, "nginx"),
     Mark(Row("1 MB of 10 MB", "range", CPU), 1.1, _KERNEL, "nginx"),
+    Mark(Row("1 KB over TLS", "tls-1k", CPU), 1.3, _SEALED, "nginx"),
+    Mark(Row("10 MB over TLS", "tls-10m", CPU), 1.3, _SEALED, "nginx"),
     Mark(Row("Compiled program", "cgi", RATE), 1.0, _START, BEST),
     Mark(Row("Shell script", "shell", RATE), 1.0, _START, BEST),
     Mark(Row("Python script, warm", "python", RATE, WARM), 10, _WARM, BEST),

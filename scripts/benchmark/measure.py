@@ -45,7 +45,8 @@ def measure_load(
 ) -> Outcome:
     """Requests and CPU time.  Raises LoadError."""
     before = running.cpu_seconds()
-    load = run_wrk(wrk, case, port=running.port, seconds=seconds, fields=fields)
+    port = running.port_for(case)
+    load = run_wrk(wrk, case, port=port, seconds=seconds, fields=fields)
     check(load, case, keeps=running.server.keeps)
     time.sleep(_SETTLE)
     cpu = (running.cpu_seconds() - before) * 1e6 / load.requests

@@ -1,9 +1,9 @@
 """The servers that we know to run: ours, its peers, and the floor.
 
 A server's settings are not here but in `scripts/peers/`, to be read and doubted.  Words between @
-signs in them are filled in: PORT, DOCROOT, CGI (directories), STATE (a directory of the server's
-own), USER, GROUP and PYTHON.  Servers that take no configuration have all their settings here, in
-the command line.
+signs in them are filled in: PORT, TLSPORT, CERTIFICATE, KEY, DOCROOT, CGI (directories), STATE (a
+directory of the server's own), USER, GROUP and PYTHON.  Servers that take no configuration have all
+their settings here, in the command line.
 """
 
 import os
@@ -26,6 +26,8 @@ _FLOOR_PROGRAM = Path(__file__).with_name("floor.py")
 _SBIN = "/usr/local/sbin:/usr/sbin:/sbin"
 _APACHE_MODULES = Path("/usr/lib/apache2/modules")
 
+_LIGHTTPD_TLS = Path("/usr/lib/lighttpd/mod_openssl.so")
+
 _PROGRAMS = frozenset({Ability.PROGRAMS, Ability.SCRIPTS})
 _CLOSING = frozenset({Ability.FILES}) | _PROGRAMS
 
@@ -38,10 +40,11 @@ def servers() -> tuple[Server, ...]:
         *_nginxes(),
         Server(
             name="lighttpd",
-            package="apt-get install lighttpd",
+            package="apt-get install lighttpd lighttpd-mod-openssl",
             program=_installed("lighttpd"),
             arguments=("-D", "-f", "@CONFIG@"),
             configuration=_PEERS / "lighttpd.conf",
+            needs=(_LIGHTTPD_TLS,),
             abilities=frozenset(Ability),
             reload=signal.SIGUSR1,
             quick=True,
@@ -109,7 +112,7 @@ def _apaches() -> tuple[Server, Server]:
         program=_installed("apache2"),
         arguments=("-D", "FOREGROUND", "-f", "@CONFIG@"),
         configuration=_PEERS / "apache.conf",
-        needs=(_APACHE_MODULES / "mod_cgid.so",),
+        needs=(_APACHE_MODULES / "mod_cgid.so", _APACHE_MODULES / "mod_ssl.so"),
         abilities=frozenset(Ability)
         - {Ability.PATIENCE},  # a thread for each until its head is read
         unwaited=_PROGRAMS,  # mod_cgid's daemon ignores SIGCHLD

@@ -2,6 +2,7 @@
 
 import hashlib
 import http.client
+import ssl
 import time
 from contextlib import closing
 
@@ -77,7 +78,7 @@ def answer_problem(
     port: int, case: Case, body: bytes | None, fields: tuple[Field, ...] = (), *, keeps: bool
 ) -> str | None:
     """What is wrong with the answers to two requests, over one connection if it keeps; or None."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_DEADLINE)
+    connection = _connect(port, tls=case.tls)
     try:
         for _ in range(2):
             if not keeps:
@@ -94,6 +95,14 @@ def answer_problem(
         return f"{type(error).__name__}: {error}"
     finally:
         connection.close()
+
+
+def _connect(port: int, *, tls: bool) -> http.client.HTTPConnection:
+    if not tls:
+        return http.client.HTTPConnection("127.0.0.1", port, timeout=_DEADLINE)
+    anybody = ssl.create_default_context()
+    anybody.check_hostname, anybody.verify_mode = False, ssl.CERT_NONE
+    return http.client.HTTPSConnection("127.0.0.1", port, timeout=_DEADLINE, context=anybody)
 
 
 def _ask_once(port: int, path: str) -> tuple[int, http.client.HTTPResponse, bytes]:

@@ -7,11 +7,11 @@ import signal
 import socket
 import subprocess
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.benchmark.case import Ability
+from scripts.benchmark.case import Ability, Case
 from scripts.benchmark.meter import Accounting, Meter, kill_all
 from scripts.benchmark.processtree import ProcessStat
 from scripts.benchmark.server import Server, fill_in
@@ -56,11 +56,21 @@ def _first_user(*names: str) -> pwd.struct_passwd:
 class RunningServer:
     """Owns a server's processes and its meter, from `start` to `stop`."""
 
-    __slots__ = ("_log_size", "_meter", "_process", "_state", "launched", "port", "server")
+    __slots__ = (
+        "_log_size",
+        "_meter",
+        "_process",
+        "_state",
+        "launched",
+        "port",
+        "server",
+        "tls_port",
+    )
 
     def __init__(self, server: Server, surroundings: Surroundings) -> None:
         self.server = server
         self.port = 0
+        self.tls_port = 0
         self.launched = 0.0  # by the monotonic clock
         self._log_size = 0
         self._process: subprocess.Popen[bytes] | None = None
@@ -82,7 +92,7 @@ class RunningServer:
             user = pwd.getpwnam(surroundings.user)
             os.chown(self._state, user.pw_uid, user.pw_gid)
         for _ in range(_PORTS_TO_TRY):
-            self.port = _free_port()
+            self.port, self.tls_port = _free_ports(2)
             try:
                 self._launch(surroundings)
             except OSError as error:
@@ -95,6 +105,9 @@ class RunningServer:
     def _launch(self, surroundings: Surroundings) -> None:
         words = {
             "PORT": str(self.port),
+            "TLSPORT": str(self.tls_port),
+            "CERTIFICATE": str(surroundings.site.certificate),
+            "KEY": str(surroundings.site.key),
             "DOCROOT": str(surroundings.site.docroot),
             "CGI": str(surroundings.site.cgi),
             "STATE": str(self._state),
@@ -132,6 +145,10 @@ class RunningServer:
         if self._process is None:
             raise ServerError(f"{self.server.name} has not been started")
         return self._process
+
+    def port_for(self, case: Case) -> int:
+        """The port that the requests of a case go to."""
+        return self.tls_port if case.tls else self.port
 
     def counts(self, needs: frozenset[Ability]) -> bool:
         """Whether `cpu_seconds` tells the whole truth about a case that needs these abilities."""
@@ -199,8 +216,9 @@ class RunningServer:
             members = self._meter.members(root)
 
 
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
+def _free_ports(count: int) -> list[int]:
+    with ExitStack() as stack:
+        listeners = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for listener in listeners:
+            listener.bind(("127.0.0.1", 0))
+        return [listener.getsockname()[1] for listener in listeners]

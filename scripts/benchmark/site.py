@@ -39,11 +39,13 @@ _OUTPUTS = {
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """`docroot` and `cgi` are directories; `bodies` tells what each path must answer with, and
-    `lacking` why there is none for a path."""
+    """`docroot` and `cgi` are directories, `certificate` and `key` are for TLS; `bodies` tells what
+    each path must answer with, and `lacking` why there is none for a path."""
 
     docroot: Path
     cgi: Path
+    certificate: Path
+    key: Path
     bodies: dict[str, bytes] = field(default_factory=dict)
     lacking: dict[str, str] = field(default_factory=dict)
 
@@ -51,9 +53,14 @@ class Site:
 def make_site(directory: Path) -> Site:
     """Fill `directory`.  What cannot be made here is in `lacking`, with what would bring it.
 
-    Raises CalledProcessError if there is a compiler and it fails.
+    Raises CalledProcessError if there is a compiler, or openssl, and it fails.
     """
-    site = Site(directory / "www", directory / "cgi-bin")
+    site = Site(
+        docroot=directory / "www",
+        cgi=directory / "cgi-bin",
+        certificate=directory / "bench.pem",
+        key=directory / "bench.key",
+    )
     (site.docroot / "many").mkdir(parents=True)
     site.cgi.mkdir()
     # Some servers look for programs below the files, and nowhere else.
@@ -62,10 +69,21 @@ def make_site(directory: Path) -> Site:
     for path, size in (_SIZES | many).items():
         site.bodies[path] = os.urandom(size)
         (site.docroot / path[1:]).write_bytes(site.bodies[path])
+    _certify(site)
     _compile(site)
     for path in (SHELL, FORM, GUESTBOOK):
         _copy(site, path)
     return site
+
+
+def _certify(site: Site) -> None:
+    """Make a certificate of the kind that most servers have today: ECDSA with P-256."""
+    options = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
+    names = ("-subj", "/CN=localhost", "-days", "2")
+    files = ("-out", site.certificate, "-keyout", site.key)
+    command = ("openssl", "req", "-x509", *options, *names, *files)
+    subprocess.run(command, check=True, capture_output=True)
+    site.key.chmod(0o644)  # of a server of a minute, read by whoever serves
 
 
 def _compile(site: Site) -> None:

@@ -46,7 +46,7 @@ def test_every_case_has_its_servers() -> None:
     grown = {"forkhttpd", "nginx", "lighttpd", "apache-event", "apache-prefork"}
     programs = grown - {"nginx"} | {"nginx+fcgiwrap", "busybox", "http.server"}
     assert able["1k"] == grown | {"floor"}
-    for name in ("many", "304", "404", "100k", "10m", "range", "reload"):
+    for name in ("many", "304", "404", "100k", "10m", "range", "reload", "tls-1k", "tls-10m"):
         assert able[name] == grown
     assert able["slow"] == {"forkhttpd", "nginx", "lighttpd"}
     assert able["close"] == able["alone"] == grown | {"busybox", "http.server"}

@@ -12,6 +12,9 @@ from scripts.benchmark.server import Server, fill_in
 
 _WORDS = {
     "PORT": "8001",
+    "TLSPORT": "8002",
+    "CERTIFICATE": "/srv/bench.pem",
+    "KEY": "/srv/bench.key",
     "DOCROOT": "/srv/www",
     "CGI": "/srv/cgi-bin",
     "STATE": "/srv/state",
