@@ -21,6 +21,7 @@ The nouns, and where each lives:
     cgroups.py      a part of the cgroup tree for a pool's programs
     scoreboard.py   shared memory, where the processes meet
     chronicle.py    what all have counted, for good; overview.py: how the whole server is
+    census.py       what addresses do, counted over all workers
     channel.py      messages with descriptors between them
     hosts.py        a table by host name
     tls.py          what a generation speaks TLS with: certificates by server name

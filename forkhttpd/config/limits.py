@@ -4,8 +4,8 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from forkhttpd.config.networks import Networks
-from forkhttpd.config.rates import Rate, RateOf
-from forkhttpd.config.values import Count, Size
+from forkhttpd.config.rates import OptionalRate, Rate, RateOf
+from forkhttpd.config.values import Count, Number, Size
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, config=ConfigDict(extra="forbid"))
@@ -21,6 +21,25 @@ class Limits:
     connections: Count = Field(
         default=8192,
         description="most open connections of one worker; more wait in the backlog",
+    )
+    total_connections: Number = Field(
+        default=0,
+        description="most open connections of all workers together, others are closed; 0 is any",
+    )
+    connections_per_address: Number = Field(
+        default=0, description="most of one address, or IPv6 /64, over all workers; 0 is any"
+    )
+    rate: OptionalRate = Field(
+        default=None,
+        description='most requests of one address, as in "20/s" or "600/m", else 429; "" is any',
+    )
+    burst: Number = Field(
+        default=0,
+        description="requests of it that may come at once; 0 is as many as `rate` says",
+    )
+    body_rate: Size = Field(
+        default=0,
+        description="fewest bytes a second that a body comes with on average, else 408; 0 is any",
     )
     failed_logins: RateOf = Field(
         default=Rate(20, 60.0),

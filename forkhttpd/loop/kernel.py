@@ -187,6 +187,12 @@ class Port:
             del self._loop.watchers[self.fd]
             self._interest = 0
 
+    def release(self) -> None:
+        """Forget the descriptor, which stays open; so the kernel has to be told, too."""
+        if self._interest:
+            self._loop.epoll.unregister(self.fd)
+        self.close()
+
     def _set_interest(self, interest: int) -> None:
         loop = self._loop
         if self._interest:

@@ -103,6 +103,7 @@ class Generation:
     ) -> Inheritance:
         """Return what a new child inherits; a spawner knows no listener and only its own door."""
         is_worker = child.role is Role.WORKER
+        self.census.wipe(slot.index)
         access_log, error_log = self.logs_of(child.role)
         return Inheritance(
             role=child.role,

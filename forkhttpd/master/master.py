@@ -206,13 +206,12 @@ class Master:
         with self._controls.pop(child.slot) as control:
             report = birth.last_words(control)
         self._history.bury(child)
+        self._generations.census.wipe(child.slot)
         self._happens(events.Exited(child.slot, os.waitstatus_to_exitcode(status), report))
 
     def _beats(self) -> dict[int, float]:
-        return {
-            slot: self._scoreboard.slot(slot).get(Cell.HEARTBEAT) / 1e9
-            for slot in self._policy.children
-        }
+        beats = ((slot, self._scoreboard.slot(slot)) for slot in self._policy.children)
+        return {number: slot.get(Cell.HEARTBEAT) / 1e9 for number, slot in beats}
 
     def _happens(self, *happened: events.Event) -> None:
         """Tell the policy, do what it says, and tell it what comes of that."""

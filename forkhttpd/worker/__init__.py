@@ -12,6 +12,12 @@
     errorpage.py    an error as something that a person reads
     entrance.py     what a listener makes of its connections: plain or TLS, who answers
     httpsredirect.py  a listener that only leads to https
+    gate.py         who may ask, and how much: joins what the next lines have
+    guards.py       what stands before a mount's handler: rules by address, a login
+    desk.py         asks verifier.py, the process beside us that compares passwords to hashes
+    reception.py    before a connection is served: the word of a proxy, and whether there is room
+    headcount.py    how many connections; pace.py: how often requests; counting.py: of whom
+    notice.py       a line of the log that is written once a while
     context.py      what all connections share
 
 It is one thread: whatever waits is a task of the loop.

@@ -2,6 +2,9 @@
 
 Nothing is read ahead: the parser is fed only when a handler asks, so a handler that is slow holds
 back its client through the socket's own window.
+
+A least rate (H9) is about the client alone: only the time in which we wait for it counts, so a slow
+handler makes no slow client.  It begins to count after a grace, for what is short may be slow.
 """
 
 from forkhttpd.http1.errors import HTTPError
@@ -10,6 +13,8 @@ from forkhttpd.http1.request import HeaderSection
 from forkhttpd.loop import ByteStream, DeadlineExceeded, Disconnected, Loop
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+RATE_GRACE = 5.0  # seconds, or the patience with one piece where that is less
 
 # What a handler left unread is read and thrown away up to here, to keep the connection; beyond,
 # a new connection is cheaper for both sides.
@@ -26,8 +31,10 @@ class Body:
         "_loop",
         "_parser",
         "_patience",
+        "_rate",
         "_received",
         "_stream",
+        "_waited",
         "length",
     )
 
@@ -40,7 +47,9 @@ class Body:
         loop: Loop,
         limit: int,
         patience: float,
+        rate: int = 0,
     ) -> None:
+        """`rate`: fewest bytes a second on average, 0 for any."""
         self.length = section.length
         self._parser = parser
         self._stream = stream
@@ -48,7 +57,9 @@ class Body:
         self._limit = limit
         self._patience = patience
         self._expected = section.expects_continue
+        self._rate = rate
         self._received = 0
+        self._waited = 0.0  # seconds, for the client
         self._ended = section.length == 0
 
     async def read(self) -> bytes:
@@ -94,11 +105,20 @@ class Body:
 
     async def _next_piece(self) -> bytes:
         while (data := self._parser.next_data()) is None:
+            start = self._loop.now
             try:
-                received = await self._stream.receive(self._loop.now + self._patience)
+                received = await self._stream.receive(start + self._allowance())
             except DeadlineExceeded:
                 raise HTTPError(408, "the body stopped coming", close=True) from None
+            self._waited += self._loop.now - start
             if not received:
                 raise Disconnected
             self._parser.feed(received)
         return data
+
+    def _allowance(self) -> float:
+        """Return how long we wait for the next piece, in seconds."""
+        if not self._rate:
+            return self._patience
+        earned = min(RATE_GRACE, self._patience) + self._received / self._rate
+        return min(self._patience, max(earned - self._waited, 0.0))

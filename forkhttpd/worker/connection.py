@@ -230,10 +230,13 @@ class Connection:
             loop=self._loop,
             limit=self._context.limits.body,
             patience=self._context.timeouts.body,
+            rate=self._context.limits.body_rate,
         )
 
     async def _respond(self, request: Request) -> Response:
         try:
+            if self._context.pace is not None:
+                self._context.pace.keep(request)
             length = request.section.length
             if length is not None and length > self._context.limits.body:
                 raise HTTPError(413, f"a body of {length} bytes is announced", close=True)

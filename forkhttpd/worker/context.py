@@ -18,6 +18,7 @@ from forkhttpd.http1.response import Response
 from forkhttpd.loop import DeadlineExceeded, Future, Loop
 from forkhttpd.scoreboard import Cell, Slot
 from forkhttpd.worker.accesslog import AccessLog
+from forkhttpd.worker.pace import Pace
 from forkhttpd.worker.tally import Tally
 
 # Seconds that the line of an answer waits for the end of its program: longer than one that is told
@@ -56,6 +57,7 @@ class Context:
         "memory",
         "name",
         "names_answers",
+        "pace",
         "patience",
         "proxies",
         "refuse",
@@ -76,6 +78,7 @@ class Context:
         access_log: AccessLog,
         log: logging.Logger,
         tally: Tally | None = None,
+        pace: Pace | None = None,
     ) -> None:
         self.name = name  # distinguishes the requests of this worker from all others
         self.loop = loop
@@ -83,6 +86,7 @@ class Context:
         self.access_log = access_log
         self.log = log
         self.tally = tally
+        self.pace = pace
         self.timeouts = config.timeouts
         self.limits = config.limits
         self.server = config.server

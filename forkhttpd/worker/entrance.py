@@ -12,8 +12,11 @@ Respond = Callable[[Request], Awaitable[Response]]
 
 @dataclass(frozen=True, slots=True)
 class Entrance:
-    """server: our end of it; respond: who answers; tls: what its connections are encrypted with."""
+    """server: our end of it; respond: who answers; tls: what its connections are encrypted with;
+    is_proxied: they begin with a header of the PROXY protocol.
+    """
 
     server: Endpoint
     respond: Respond
     tls: ssl.SSLContext | None = None
+    is_proxied: bool = False

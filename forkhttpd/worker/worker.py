@@ -20,7 +20,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from functools import partial
 from typing import NoReturn
 
@@ -38,13 +38,12 @@ from forkhttpd.worker.acceptor import Acceptor, endpoint
 from forkhttpd.worker.accesslog import AccessLog
 from forkhttpd.worker.connection import Connection
 from forkhttpd.worker.context import Context
-from forkhttpd.worker.counting import Counting
-from forkhttpd.worker.desk import Desk
 from forkhttpd.worker.entrance import Entrance
-from forkhttpd.worker.guards import Guards, asks_for_passwords
+from forkhttpd.worker.gate import Gate
 from forkhttpd.worker.httpsredirect import HTTPSRedirect
 from forkhttpd.worker.launcher import Launcher
 from forkhttpd.worker.observer import Observer, is_wanted
+from forkhttpd.worker.reception import Reception
 from forkhttpd.worker.router import Router
 
 _LONGEST_TURN = 0.5  # seconds between two heartbeats of an idle worker
@@ -76,15 +75,16 @@ class Worker:
         "_catch_up_at",
         "_connection_ids",
         "_context",
-        "_desk",
         "_drain_until",
         "_enough",
+        "_gate",
         "_inheritance",
         "_launcher",
         "_log",
         "_loop",
         "_observer",
         "_paused_until",
+        "_reception",
         "_router",
         "_signal_fd",
     )
@@ -97,12 +97,12 @@ class Worker:
         self._access_log = AccessLog(inheritance.access_log, format=config.log.format)
         self._launcher = Launcher(loop, inheritance.doors)
         self._observer = observer = Observer(inheritance, self) if is_wanted(config) else None
-        self._desk = Desk(loop, log=log, error_log=inheritance.error_log)
+        self._gate = gate = Gate(inheritance, loop=loop, log=log)
         self._router = router = Router(
             config,
             loop=loop,
             launch=self._launcher.launch,
-            guard=self._guards(),
+            guard=gate.guards,
             log=log,
             view=observer,
         )
@@ -115,7 +115,9 @@ class Worker:
             access_log=self._access_log,
             log=log,
             tally=observer.tally if observer else None,
+            pace=gate.pace,
         )
+        self._reception = Reception(self._context, headcount=gate.headcount, serve=self._serve)
         self._acceptors = [
             Acceptor(
                 loop,
@@ -137,22 +139,10 @@ class Worker:
         loop.watch(inheritance.lifeline, self._lose_master)
         loop.watch(inheritance.control.fileno(), self._take_message)
 
-    def _guards(self) -> Guards:
-        config, census = self._inheritance.config, self._inheritance.census
-        return Guards(
-            config,
-            census=census,
-            counting=Counting(config, census),
-            loop=self._loop,
-            log=self._log,
-            verify=self._desk.verify,
-        )
-
     def run(self) -> None:
         """Serve until drained, or told to stop."""
         slot = self._inheritance.slot
-        if asks_for_passwords(self._inheritance.config):
-            self._desk.start()
+        self._gate.open()
         self._turn(0.0)
         slot.set(Cell.STATE, SlotState.READY)
         self._ring()
@@ -224,16 +214,22 @@ class Worker:
             server=endpoint(listening.socket.getsockname()),
             respond=HTTPSRedirect(router, to_https).respond if to_https else router.respond,
             tls=self._inheritance.tls if listen.tls else None,
+            is_proxied=listen.proxy_protocol,
         )
 
     def _open_connection(
         self, entrance: Entrance, connected: socket.socket, client: Endpoint
     ) -> None:
+        serve = self._reception.receive if self._reception.is_due(entrance) else self._serve
+        self._loop.start(serve(entrance, connected, client))
+
+    def _serve(
+        self, entrance: Entrance, connected: socket.socket, client: Endpoint
+    ) -> Coroutine[None, None, None]:
         self._connection_ids += 1
-        connection = Connection(
+        return Connection(
             self._context, connected, id=self._connection_ids, client=client, entrance=entrance
-        )
-        self._loop.start(connection.serve())
+        ).serve()
 
     def _tend_acceptors(self) -> None:
         """Accept, or leave it for now: when we drain, have all that we may have, or too little."""

@@ -78,7 +78,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "http1": set(),
     "loop": set(),
     "access": {"config", "http1"},
-    "census": set(),
+    "census": {"scoreboard"},
     "spawner": {"channel", "scoreboard"},
     "handlers": {"config", "http1"},
     "handlers.cgi": {

@@ -26,7 +26,12 @@ class Received:
     """A body whose head has been read, and the parser that goes on behind it."""
 
     def __init__(
-        self, line: Line, *fields: bytes, limit: int = 1 << 30, patience: float = 5.0
+        self,
+        line: Line,
+        *fields: bytes,
+        limit: int = 1 << 30,
+        patience: float = 5.0,
+        rate: int = 0,
     ) -> None:
         self.parser = Parser(LIMITS)
         self.parser.feed(b"\r\n".join([b"POST / HTTP/1.1", b"Host: x", *fields, b"", b""]))
@@ -39,6 +44,7 @@ class Received:
             loop=line.loop,
             limit=limit,
             patience=patience,
+            rate=rate,
         )
 
 
@@ -205,3 +211,39 @@ def test_what_is_broken_is_given_up_without_a_word(line: Line, wire: bytes) -> N
     received = Received(line, CHUNKED, patience=0.05)
     line.client.sendall(wire)
     assert line.run(received.body.discard()) is False
+
+
+async def drip(line: Line, *, every: float) -> None:
+    """Send a byte of the body time and again, as long as somebody takes it."""
+    with contextlib.suppress(OSError):
+        while True:
+            line.client.send(b"x")
+            await line.loop.sleep(line.loop.now + every)
+
+
+def test_H9_a_body_that_never_stops_coming_and_never_comes_is_408(line: Line) -> None:
+    received = Received(line, b"Content-Length: 1000000", patience=0.4, rate=1 << 20)
+    line.loop.spawn(drip(line, every=0.02))
+    with pytest.raises(HTTPError) as refused:
+        line.run(read_all(received.body))
+    assert (refused.value.status, refused.value.close) == (408, True)
+
+
+def test_H9_without_a_rate_the_same_client_is_waited_for(line: Line) -> None:
+    received = Received(line, b"Content-Length: 40", patience=0.4)
+    line.loop.spawn(drip(line, every=0.02))
+    assert line.run(read_all(received.body)) == b"x" * 40
+
+
+def test_H9_a_slow_handler_makes_no_slow_client(line: Line) -> None:
+    received = Received(line, b"Content-Length: 4", patience=0.2, rate=1000)
+
+    async def dawdle() -> bytes:
+        data = b""
+        for _ in range(4):
+            line.client.send(b"x")
+            await line.loop.sleep(line.loop.now + 0.15)
+            data += await received.body.read()
+        return data
+
+    assert line.run(dawdle()) == b"xxxx"
