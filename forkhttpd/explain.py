@@ -95,7 +95,7 @@ def _explain(request: Request, config: Config, source: Source) -> Iterator[Line]
         yield from _route_lines(route, config, source)
         rest = request.path[len(route.prefix) :]
         if route.mount.show:
-            yield "answer", f"the server's {route.mount.show}, for clients on this machine"
+            yield "answer", f"the server itself: {route.mount.show}"
         elif route.mount.cgi is None:
             yield from _file_lines(request, route, rest)
         else:

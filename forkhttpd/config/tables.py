@@ -95,6 +95,9 @@ class Timeouts:
     graceful: Duration = _field(
         30.0, "longest time for running requests to end after a stop or reload"
     )
+    lame_duck: Duration = _field(
+        0.0, 'time between the word to stop and the stop, in which show = "ready" says no'
+    )
     start: PositiveDuration = _field(
         10.0, "longest time for a new worker or spawner to become ready"
     )
@@ -191,8 +194,8 @@ class Mount:
         301, "kind of redirect: 301, 308 for good; 302, 307 for now; 307, 308 keep the method"
     )
     # The server itself.
-    show: Literal["", "metrics", "status"] = _field(
-        "", 'what the server shows of itself: "metrics", for Prometheus, or "status", a page'
+    show: Literal["", "metrics", "status", "ready"] = _field(
+        "", 'what the server shows of itself: "metrics", "status" (a page), "ready" (200 or 503)'
     )
 
     @field_validator("path")

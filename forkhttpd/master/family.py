@@ -10,7 +10,7 @@ from logging import ERROR, WARNING
 
 from forkhttpd.inheritance import Role
 from forkhttpd.master import actions
-from forkhttpd.master.child import NEVER, OVERDUE, Child, State, Step
+from forkhttpd.master.child import NEVER, OVERDUE, STOP_NOW, Child, State, Step
 from forkhttpd.master.roster import Crew, Plan, Roster
 
 STALL = 1.0  # seconds after a deadline: so late comes only a master that did not run
@@ -76,6 +76,24 @@ class Family:
         child.deadline = now + step.grace
         if step.signal is not None:
             self._do(actions.Kill(child, step.signal))
+
+    def urge(self) -> None:
+        """Nobody serves on after those who drain for a reload: their idle clients need not wait."""
+        for child in self.children.values():
+            if child.state is State.DRAINING:
+                self._do(actions.Kill(child, signal.SIGTERM))
+
+    def stop_now(self, now: float) -> None:
+        """Let everybody stop who was not told so yet."""
+        for child in self.children.values():
+            if child.state not in (State.STOPPING, State.KILLED, State.DOOMED):
+                self.push(child, STOP_NOW, now)
+
+    def forget(self, slot: int, rosters: Mapping[int, Roster]) -> Child:
+        """Strike out a child that is gone, and return it."""
+        child = self.children.pop(slot)
+        rosters[child.generation].crew(child).members.remove(child)
+        return child
 
     def deadline(self) -> float:
         """Return when the first of them is late."""

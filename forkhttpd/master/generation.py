@@ -81,6 +81,7 @@ class Generation:
             spawner_grace=grace + 2.0,
             bounds=bounds if bounds.least < bounds.most else None,
             memory=self.config.worker_memory,
+            lame_duck=timeouts.lame_duck,
         )
 
     def sockets(self) -> tuple[socket.socket, ...]:

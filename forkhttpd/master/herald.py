@@ -92,6 +92,8 @@ def describe(phase: Phase, rosters: Iterable[Roster], refusal: str) -> str:
         case Phase.UPGRADING:
             return "upgrading"
     serving = _describe_service(list(rosters))
+    if phase is Phase.LAME_DUCK:
+        return f"stopping soon; {serving}"
     return f"{refusal}; {serving}" if refusal else serving
 
 

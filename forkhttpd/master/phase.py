@@ -12,7 +12,8 @@ class Phase(Enum):
     SWAPPING = "swapping"  # the next generation starts beside the serving one
     UPGRADING = "upgrading"  # a new master starts beside us
     RETIRING = "retiring"  # it serves, and we drain
+    LAME_DUCK = "lame duck"  # we serve, and are to stop soon
     STOPPING = "stopping"
 
 
-LEAVING = frozenset({Phase.RETIRING, Phase.STOPPING})
+LEAVING = frozenset({Phase.RETIRING, Phase.LAME_DUCK, Phase.STOPPING})

@@ -18,7 +18,7 @@ The rules:
 """
 
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from logging import DEBUG, ERROR, INFO, WARNING
 
 from forkhttpd.errors import ExitCode
@@ -28,6 +28,7 @@ from forkhttpd.master.actions import Notice
 from forkhttpd.master.child import NEVER, STOP_NOW, Child, State, Step
 from forkhttpd.master.family import Family
 from forkhttpd.master.herald import Herald, describe, is_well
+from forkhttpd.master.lameduck import LameDuck
 from forkhttpd.master.phase import LEAVING, Phase
 from forkhttpd.master.roster import EARLY, Crew, Plan, Roster, Stage
 from forkhttpd.master.scaling import Reading
@@ -52,6 +53,7 @@ class Policy:
         self.children = self._family.children
         self._succession = Succession(self._do, self._family, situation)
         self._herald = Herald(self._do, situation)
+        self._lame_duck = LameDuck(self._do)
         self.rosters: dict[int, Roster] = {plan.generation: Roster(plan)}
         self.look_at = NEVER
         self.newest = plan.generation
@@ -80,9 +82,9 @@ class Policy:
             case events.Ready():
                 self._is_ready(self.children[event.slot], now)
             case events.Exited():
-                self._has_exited(self._forget(event.slot), event, now)
+                self._has_exited(self._family.forget(event.slot, self.rosters), event, now)
             case events.NotForked():
-                child = self._forget(event.slot)
+                child = self._family.forget(event.slot, self.rosters)
                 self._lost(child, f"{child} could not be forked: {event.reason}", now, code=-1)
             case events.Loaded():
                 self._is_loaded(event.plan)
@@ -111,7 +113,8 @@ class Policy:
     def deadline(self) -> float:
         """Return when the next Tick is due; NEVER if nothing is waited for."""
         boots = (roster.next_boot() for roster in self.rosters.values())
-        return min(self._family.deadline(), self._herald.deadline, *boots)
+        others = (self._herald.deadline, self._lame_duck.until)
+        return min(self._family.deadline(), *others, *boots)
 
     # What a signal asks for.
 
@@ -131,30 +134,32 @@ class Policy:
         self._succession.pass_on(signal.SIGUSR1)
 
     def _stop_gracefully(self, now: float) -> None:
-        if self.phase is not Phase.STOPPING:
+        may_linger = self.phase in (Phase.SERVING, Phase.SWAPPING)
+        if may_linger and self._lame_duck.begin(self.rosters.values(), now):
+            self._leave(Phase.LAME_DUCK, now)
+            self._put_away(self._at(Stage.STARTING), Stage.ENDING)
+        elif self.phase is not Phase.STOPPING:
             self._log(INFO, "stopping: what is running may finish")
             self._stop(Stage.DRAINING, now)
             grace = max((one.plan.graceful for one in self.rosters.values()), default=0.0)
             self._succession.stop(Step(signal.SIGTERM, State.DRAINING, grace, ""), now)
-            for child in self.children.values():
-                if child.state is State.DRAINING:  # for a reload; idle clients need not wait now
-                    self._do(actions.Kill(child, signal.SIGTERM))
+            self._family.urge()
 
     def _stop_now(self, now: float) -> None:
         self._log(INFO, "stopping now")
         self._stop(Stage.ENDING, now)
         self._succession.stop(STOP_NOW, now)
-        for child in self.children.values():
-            if child.state not in (State.STOPPING, State.KILLED, State.DOOMED):
-                self._family.push(child, STOP_NOW, now)
+        self._family.stop_now(now)
 
     def _stop(self, stage: Stage, now: float) -> None:
-        if self.phase is not Phase.STOPPING:
-            self.phase = Phase.STOPPING
+        self._leave(Phase.STOPPING, now)
+        self._put_away(self.rosters.values(), stage)
+
+    def _leave(self, phase: Phase, now: float) -> None:
+        if self.phase is not phase:
+            self.phase = phase
             self._herald.tell(Notice.STOPPING, self._status(), now)
         self._reload_wanted = False
-        for roster in self.rosters.values():
-            self._put_away(roster, stage)
 
     def _resize(self, change: Callable[[Crew], int]) -> None:
         for roster in self.rosters.values():
@@ -180,12 +185,8 @@ class Policy:
         child.ready_at = now
         child.deadline = now + roster.plan.heartbeat if child.role is Role.WORKER else NEVER
         roster.crew(child).succeed()
+        self._lame_duck.greet(child)
         self._log(DEBUG, f"{child} is ready")
-
-    def _forget(self, slot: int) -> Child:
-        child = self.children.pop(slot)
-        self.rosters[child.generation].crew(child).members.remove(child)
-        return child
 
     def _has_exited(self, child: Child, event: events.Exited, now: float) -> None:
         if child.role is Role.SPAWNER and not (child.is_leaving and event.code == 0):
@@ -239,13 +240,14 @@ class Policy:
         self._log(ERROR, verdict)
         self._herald.tell(Notice.READY, self._status(), now)
         self._do(actions.Verdict(self.newest, code, verdict))
-        for roster in self._at(Stage.STARTING):  # it has served nobody: no need to be patient
-            self._put_away(roster, Stage.ENDING)
+        # It has served nobody: no need to be patient.
+        self._put_away(self._at(Stage.STARTING), Stage.ENDING)
 
-    def _put_away(self, roster: Roster, stage: Stage) -> None:
-        if roster.stage in (Stage.STARTING, Stage.SERVING):
-            self._do(actions.Release(roster.plan.generation))
-        roster.stage = stage
+    def _put_away(self, rosters: Iterable[Roster], stage: Stage) -> None:
+        for roster in rosters:
+            if roster.stage in (Stage.STARTING, Stage.SERVING):
+                self._do(actions.Release(roster.plan.generation))
+            roster.stage = stage
 
     # What becomes of an upgrade.
 
@@ -263,8 +265,7 @@ class Policy:
             words = "a new master has taken over, and reads the file"
             self._do(actions.Verdict(self.newest + 1, ExitCode.STOPPED, words))
         self.phase, self._reload_wanted, self._herald.is_mute = Phase.RETIRING, False, True
-        for roster in self.rosters.values():
-            self._put_away(roster, Stage.DRAINING)
+        self._put_away(self.rosters.values(), Stage.DRAINING)
 
     def _stay(self, reason: str) -> None:
         """The new master is no more: everything stays as it is."""
@@ -279,6 +280,8 @@ class Policy:
         self._family.forgive(now - self.deadline())
         self._family.hear(event.beats, self.rosters)
         self._family.hurry(now)
+        if self._lame_duck.is_over(now):
+            self._stop_gracefully(now)
 
     # What ought to be.
 
@@ -303,8 +306,7 @@ class Policy:
             if starting.is_complete and self._succession.announce():
                 serving = self._at(Stage.SERVING)
                 self._adopt(starting, "reloaded" if serving else "ready")
-                for roster in serving:
-                    self._put_away(roster, Stage.DRAINING)
+                self._put_away(serving, Stage.DRAINING)
                 self._herald.is_mute, self._herald.refusal = False, ""
                 self._herald.tell(Notice.READY, self._status(), now)
 

@@ -36,6 +36,7 @@ class Plan:
     heartbeat: float
     spawner_grace: float  # for a spawner to end its programs once no worker is left to ask
     bounds: Bounds | None = None  # of the number of workers, where the load decides it
+    lame_duck: float = 0.0  # between the word to stop and the stop
     memory: int = 0  # resident bytes above which a worker is replaced; 0 is never
 
     def grace(self, child: Child, now: float) -> float:

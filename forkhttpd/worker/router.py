@@ -9,7 +9,7 @@ What is a program is never sent as a file, whichever mount leads to it and howev
 """
 
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from forkhttpd.config import Config, Mount, Site
@@ -18,6 +18,7 @@ from forkhttpd.handlers.cgi.gateway import Gateway, Launch
 from forkhttpd.handlers.mediatypes import MediaTypes
 from forkhttpd.handlers.redirect import Redirect
 from forkhttpd.handlers.show.metrics import Metrics
+from forkhttpd.handlers.show.readiness import Readiness
 from forkhttpd.handlers.show.status import Status
 from forkhttpd.handlers.show.view import View
 from forkhttpd.handlers.static import Static
@@ -90,9 +91,20 @@ class Router:
         guard: Guard,
         log: logging.Logger,
         view: View | None = None,
+        is_ready: Callable[[], bool] = lambda: True,
     ) -> None:
-        """view: of the whole server, for mounts that show it; None where there is no server."""
-        build = _Builder(config, loop=loop, launch=launch, guard=guard, log=log, view=view)
+        """For mounts that show the server: `view` of the whole, None where there is no server;
+        `is_ready`: whether it serves, and is to go on.
+        """
+        build = _Builder(
+            config,
+            loop=loop,
+            launch=launch,
+            guard=guard,
+            log=log,
+            view=view,
+            is_ready=is_ready,
+        )
         self._memory: dict[tuple[str, str], tuple[Handler, str]] = {}
         sites = [(site, build.site(site)) for site in config.site]
         self._sites = Hosts(sites[0][1])
@@ -175,6 +187,7 @@ class _Builder:
     __slots__ = (
         "_config",
         "_guard",
+        "_is_ready",
         "_launch",
         "_log",
         "_loop",
@@ -192,6 +205,7 @@ class _Builder:
         guard: Guard,
         log: logging.Logger,
         view: View | None,
+        is_ready: Callable[[], bool],
     ) -> None:
         self._guard = guard
         self._config = config
@@ -199,6 +213,7 @@ class _Builder:
         self._launch = launch
         self._log = log
         self._view = view
+        self._is_ready = is_ready
         self._media_types: dict[str, MediaTypes] = {}
         self._programs = Programs(mount for site in config.site for mount in site.mount)
 
@@ -237,6 +252,8 @@ class _Builder:
         return _adding(tuple(mount.headers.items()), gateway) if mount.headers else gateway
 
     def _show(self, mount: Mount) -> Handler:
+        if mount.show == "ready":
+            return Readiness(self._is_ready)
         if self._view is None:
             return _show_nothing
         local = not (mount.allow or mount.deny)

@@ -9,7 +9,8 @@ scoreboard that it lives and what it has done, and writes its access log when th
 
 Signals: TERM drains, QUIT stops now.  HUP is the drain of a reload: others serve on, so idle
 clients are given the time to come back once more.  What else can come is settled before the worker
-begins, in `master/birth.py`.
+begins, in `master/birth.py`.  USR2 says that TERM comes soon (lame duck): whoever asks is not to
+come back, and is told so.
 """
 
 import logging
@@ -50,7 +51,7 @@ _LONGEST_TURN = 0.5  # seconds between two heartbeats of an idle worker
 _SHORTAGE_PAUSE = 0.2  # seconds without accepting after EMFILE and the like
 _RETIRE_GRACE = 0.5  # seconds for a client that is about to send its next request when we stop
 
-_OURS = (signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP)
+_OURS = (signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR2)
 
 
 def run_worker(inheritance: Inheritance) -> NoReturn:
@@ -79,6 +80,7 @@ class Worker:
         "_enough",
         "_gate",
         "_inheritance",
+        "_is_ready",
         "_launcher",
         "_log",
         "_loop",
@@ -92,6 +94,7 @@ class Worker:
     def __init__(self, inheritance: Inheritance, log: logging.Logger) -> None:
         config = inheritance.config
         self._inheritance = inheritance
+        self._is_ready = True  # until all of us are to stop
         self._log = log
         self._loop = loop = Loop(report=self._report)
         self._access_log = AccessLog(inheritance.access_log, format=config.log.format)
@@ -105,6 +108,7 @@ class Worker:
             guard=gate.guards,
             log=log,
             view=observer,
+            is_ready=lambda: self._is_ready,
         )
         self._context = Context(
             config,
@@ -118,16 +122,7 @@ class Worker:
             pace=gate.pace,
         )
         self._reception = Reception(self._context, headcount=gate.headcount, serve=self._serve)
-        self._acceptors = [
-            Acceptor(
-                loop,
-                listening.socket,
-                on_connection=partial(self._open_connection, self._entrance(listening, router)),
-                on_shortage=self._meet_shortage,
-                held=self._context.connections.__len__,
-            )
-            for listening in inheritance.listeners
-        ]
+        self._acceptors = [self._acceptor(one, router) for one in inheritance.listeners]
         self._accepts = False  # the master says when (SERVE)
         self._connection_ids = 0
         self._catch_up_at = loop.now
@@ -207,6 +202,15 @@ class Worker:
 
     # Connections
 
+    def _acceptor(self, listening: Listening, router: Router) -> Acceptor:
+        return Acceptor(
+            self._loop,
+            listening.socket,
+            on_connection=partial(self._open_connection, self._entrance(listening, router)),
+            on_shortage=self._meet_shortage,
+            held=self._context.connections.__len__,
+        )
+
     def _entrance(self, listening: Listening, router: Router) -> Entrance:
         listen = listening.listen
         to_https = listen.redirect_to_https
@@ -253,7 +257,10 @@ class Worker:
             match number:
                 case signal.SIGQUIT:
                     self._drain_until = self._loop.now
+                case signal.SIGUSR2:
+                    self._is_ready, self._context.draining = False, True
                 case signal.SIGTERM:
+                    self._is_ready = False
                     self._drain(_RETIRE_GRACE)
                 case signal.SIGHUP:
                     self._drain(FOREVER)
@@ -262,6 +269,7 @@ class Worker:
         """Nobody is left who would replace us, so others must be able to: free the listeners."""
         self._loop.unwatch(self._inheritance.lifeline)
         self._log.error("the master is gone: draining")
+        self._is_ready = False
         self._drain(_RETIRE_GRACE)
 
     def _drain(self, patience: float) -> None:
