@@ -194,6 +194,6 @@ def _expects_continue(fields: Fields, version: Version) -> bool:
     if value is None:
         return False
     expectations = {member.strip(" \t") for member in value.lower().split(",")} - {""}
-    if expectations != {"100-continue"}:
+    if expectations - {"100-continue"}:
         raise HTTPError(417, "an expectation other than 100-continue")
-    return version is Version.HTTP_1_1
+    return version is Version.HTTP_1_1 and bool(expectations)

@@ -1,6 +1,10 @@
 """Conditional requests, step by step in the order of RFC 9110 §13.2.2."""
 
+from itertools import chain
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from forkhttpd.http1.conditional import Outcome, evaluate, if_range_holds
 from forkhttpd.http1.dates import format_date
@@ -122,3 +126,78 @@ def test_S5_if_range_never_holds_for_a_weak_tag_or_a_missing_validator() -> None
     assert not if_range_holds(tag, etag='W/"a"', last_modified=None)
     assert not if_range_holds(tag, etag=None, last_modified=None)
     assert not if_range_holds(date, etag=ETAG, last_modified=None)
+
+
+# A plainer reading: what is meant is chosen first, and spelled afterwards.
+
+Tag = tuple[bool, bool]  # weak, and whether it is that of the representation
+Tags = list[Tag] | None  # None: "*"
+Moment = int | None  # seconds from the modification; None: no date
+
+tags = st.none() | st.lists(st.tuples(st.booleans(), st.booleans()), max_size=3)
+moments = st.none() | st.integers(-2, 2)
+spaces = st.sampled_from(["", " ", "\t", ", ", " ,\t"])
+
+
+def plain_reading(
+    method: str,
+    match: tuple[Tags] | None,
+    unmodified: tuple[Moment] | None,
+    none_match: tuple[Tags] | None,
+    modified: tuple[Moment] | None,
+) -> Outcome:
+    """RFC 9110 section 13.2.2 as it stands there; a field that is not there is None."""
+    if method == "OPTIONS":
+        return GO
+    reading = method in ("GET", "HEAD")
+    if match is not None:
+        if match[0] is not None and (False, True) not in match[0]:
+            return FAILED
+    elif unmodified is not None and unmodified[0] is not None and unmodified[0] < 0:
+        return FAILED
+    if none_match is not None:
+        if none_match[0] is None or any(same for _, same in none_match[0]):
+            return SAME if reading else FAILED
+    elif reading and modified is not None and modified[0] is not None and modified[0] >= 0:
+        return SAME
+    return GO
+
+
+def spelled_tags(name: str, found: Tags, space: str) -> list[tuple[str, str]]:
+    """Spell a list of tags in one field, or each in a field of its own where there is no space."""
+    if found is None:
+        return [(name, "*")]
+    texts = [("W/" if weak else "") + (ETAG if same else '"old"') for weak, same in found]
+    return (
+        [(name, text) for text in texts or [""]] if not space else [(name, f"{space},".join(texts))]
+    )
+
+
+def spelled_date(name: str, seconds: Moment) -> list[tuple[str, str]]:
+    return [(name, "soon" if seconds is None else format_date(MODIFIED + seconds))]
+
+
+@given(
+    st.sampled_from(["GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS"]),
+    st.none() | st.tuples(tags),
+    st.none() | st.tuples(moments),
+    st.none() | st.tuples(tags),
+    st.none() | st.tuples(moments),
+    spaces,
+)
+def test_S6_as_a_plain_reading_gives_it(
+    method: str,
+    match: tuple[Tags] | None,
+    unmodified: tuple[Moment] | None,
+    none_match: tuple[Tags] | None,
+    modified: tuple[Moment] | None,
+    space: str,
+) -> None:
+    items = chain(
+        spelled_tags("if-match", match[0], space) if match else (),
+        spelled_date("if-unmodified-since", unmodified[0]) if unmodified else (),
+        spelled_tags("if-none-match", none_match[0], space) if none_match else (),
+        spelled_date("if-modified-since", modified[0]) if modified else (),
+    )
+    expected = plain_reading(method, match, unmodified, none_match, modified)
+    assert outcome(method, *items) is expected

@@ -1,5 +1,8 @@
 """Targets: what they point to, and what is refused because it could point elsewhere."""
 
+import re
+from urllib.parse import unquote_to_bytes
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -191,3 +194,60 @@ def test_the_quick_way_gives_what_the_thorough_one_gives(
     quick = target.parse(f"{path}?{query}", "GET")
     thorough = target.parse(f"/.{path}?{query}", "GET")
     assert (quick.path, quick.query) == (thorough.path, thorough.query) == (path, query)
+
+
+# A plainer reading: RFC 3986, one section after the other.
+
+
+def plain_path(raw: str) -> bytes:
+    """Return what a path means by RFC 3986 §6.2.2.2, §5.2.4 and §2.4, with slashes merged."""
+    path = re.sub("%(2[dDeE]|3[0-9]|[46][1-9a-fA-F]|[57][0-9aA]|5[fF]|7[eE])", _unescaped, raw)
+    path = re.sub("/+", "/", path)
+    output: list[str] = []
+    while path:
+        if path.startswith("/../") or path == "/..":
+            path = "/" + path[4:]
+            output = output[:-1]
+        elif path.startswith("/./") or path == "/.":
+            path = "/" + path[3:]
+        else:
+            end = path.find("/", 1) % (len(path) + 1)
+            output.append(path[:end])
+            path = path[end:]
+    return unquote_to_bytes("".join(output))
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    return chr(int(match[1], 16))
+
+
+def reasons(raw: str) -> list[str]:
+    """Return why a path has to be refused, if it has to."""
+    segments = re.sub("%2e", ".", raw, flags=re.IGNORECASE).split("/")
+    parts = [part for segment in segments for part in re.split("%2f", segment, flags=re.IGNORECASE)]
+    depths, depth = [0], 0
+    for segment in segments:
+        depth += {"..": -1, ".": 0, "": 0}.get(segment, 1)
+        depths.append(depth)
+    return [
+        *re.findall(r"[^!-~]|#|\\", raw),
+        *re.findall("%(?![0-9a-fA-F]{2})|%00", raw),
+        *(["climbs"] if min(depths) < 0 else []),
+        *(["dots beside %2f"] if "%2f" in raw.lower() and {".", ".."} & set(parts) else []),
+    ]
+
+
+PIECES = ["/", "/", "/", ".", "..", "a", "bc", "%2e", "%2E", "%41", "%c3%a9", "%FF", "%25", "%2f"]
+PIECES += ["%2F", "%5c", "%0a", "%00", "%", "%4", "%7e", "%20", "~", ";", "#", "\\", "\x7f", "..."]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=10).map("".join))
+def test_S1_as_a_plain_reading_gives_it(tail: str) -> None:
+    raw = "/" + tail
+    try:
+        found = target.parse(raw, "GET")
+    except HTTPError:
+        assert reasons(raw)
+        return
+    assert not reasons(raw)
+    assert found.path.encode("utf-8", "surrogateescape") == plain_path(raw)
