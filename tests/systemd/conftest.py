@@ -29,11 +29,15 @@ def booted(request: pytest.FixtureRequest) -> Iterator[Machine]:
 
 
 def installation() -> list[str]:
-    """Return the commands by which README.md installs the unit."""
-    section = (CHECKOUT / "README.md").read_text().partition("### With systemd")[2]
-    commands = re.findall(r"^    (install .*|systemd-.*|systemctl daemon-.*)$", section, re.M)
-    assert len(commands) > 3
-    return commands
+    """Return the commands that put our units where scripts/install puts them."""
+    text = (CHECKOUT / "scripts/install").read_text()
+    puts = re.findall(r"^    put(?:_conffile)? systemd/(\S+) (\S+)$", text, re.M)
+    targets = {source: target.replace("$local", "/usr/local") for source, target in puts}
+    del targets["service.conf"]  # each test writes its own
+    files = [f"install -D -m 644 systemd/{one} {target}" for one, target in targets.items()]
+    assert len(files) > 3
+    told = ["systemd-sysusers forkhttpd.conf", "systemd-tmpfiles --create forkhttpd.conf"]
+    return [*files, *told, "systemctl daemon-reload"]
 
 
 def give_up(reason: str) -> NoReturn:

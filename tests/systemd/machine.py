@@ -25,7 +25,7 @@ import sys
 import sysconfig
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,8 +67,14 @@ class Machine:
 
     @classmethod
     @contextlib.contextmanager
-    def boot(cls, lower: Path) -> Iterator["Machine"]:
-        """Boot from the tree of a directory and end it all.  Raises Unavailable."""
+    def boot(
+        cls, lower: Path, *, installed: bool = True, shown: Mapping[str, Path] = {}
+    ) -> Iterator["Machine"]:
+        """Boot from the tree of a directory and end it all.  Raises Unavailable.
+
+        installed: with our command in /opt/forkhttpd; else it has to be put there.
+        shown: more of what is here, by where it is to be seen there.
+        """
         if reason := _why_not(lower):
             raise Unavailable(reason)
         with contextlib.ExitStack() as ends:
@@ -77,7 +83,14 @@ class Machine:
             boot = subprocess.Popen(
                 [
                     *("unshare", "--mount", "--propagation", "slave"),
-                    *("sh", str(_BOOT), "outside", scratch, str(lower), *_shown()),
+                    *(
+                        "sh",
+                        str(_BOOT),
+                        "outside",
+                        scratch,
+                        str(lower),
+                        *_shown(installed=installed, more=shown),
+                    ),
                 ],
                 stdin=subprocess.PIPE,
                 stdout=words,
@@ -92,7 +105,8 @@ class Machine:
             if pid is None or not (machine := cls(pid))._is_up():
                 words.seek(0)
                 raise Unavailable(f"systemd does not boot here: {words.read().decode().strip()}")
-            machine._install()
+            if installed:
+                machine._install()
             yield machine
 
     # Commands inside
@@ -174,16 +188,18 @@ def _why_not(lower: Path) -> str:
     return "" if (lower / "lib/systemd/systemd").exists() else "apt-get install systemd"
 
 
-def _shown() -> list[str]:
+def _shown(*, installed: bool, more: Mapping[str, Path]) -> list[str]:
     """Return what of ours the machine sees: pairs of what it is and where it is to be."""
     interpreter = Path(os.path.realpath(sys.executable))
-    pairs = {
+    pairs: dict[str, object] = {
         f"/opt/python/bin/{PYTHON}": interpreter,
         f"/opt/python/lib/{PYTHON}": sysconfig.get_path("stdlib"),
         "/opt/dependencies": sysconfig.get_path("purelib"),
-        f"{_PACKAGES}/forkhttpd": CHECKOUT / "forkhttpd",
         "/opt/source/systemd": CHECKOUT / "systemd",
+        **more,
     }
+    if installed:
+        pairs[f"{_PACKAGES}/forkhttpd"] = CHECKOUT / "forkhttpd"
     if sysconfig.get_config_var("Py_ENABLE_SHARED"):
         names = sysconfig.get_config_vars("LIBDIR", "INSTSONAME", "MULTIARCH")
         directory, library, multiarch = map(str, names)
