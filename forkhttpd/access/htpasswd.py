@@ -5,13 +5,13 @@
     apr1 ($apr1$), MD5-crypt ($1$), {SHA}, DES-crypt   old ones, which take too little time to guess
 
 A password that stands there as it is, is none: nobody gets in with it.  The hashing is libpass's
-(the maintained passlib) and bcrypt's, which are an extra, so they are imported by name, and only by
-the process that hashes.
+(the maintained passlib) and bcrypt's, which are an extra, so they are imported by name, and only
+where there is a password file.
 """
 
 import importlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 PACKAGES = ("passlib", "bcrypt")  # libpass is imported by its old name
@@ -25,6 +25,16 @@ _KINDS = (
     (re.compile(rb"\$1\$"), "md5_crypt"),
     (re.compile(rb"\{SHA\}"), "ldap_sha1"),
     (re.compile(rb"[./0-9A-Za-z]{13}\Z"), "des_crypt"),
+)
+# One of each kind, as cheap as can be.
+_SAMPLES = (
+    b"$2b$04$......................LAtw7/ohmmBAhnXqmkuIz83Rl5Qdjhm",
+    b"$6$rounds=1000$s$" + b"." * 86,
+    b"$5$rounds=1000$s$" + b"." * 43,
+    b"$apr1$s$" + b"." * 22,
+    b"$1$s$" + b"." * 22,
+    b"{SHA}AAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+    b"..X8NBuQ4l6uQ",
 )
 _BCRYPT_MOST = 72  # bytes of a password that bcrypt sees; htpasswd drops the rest in silence, too
 
@@ -65,16 +75,25 @@ def kind_of(hashed: bytes) -> str | None:
     return next((kind for pattern, kind in _KINDS if pattern.match(hashed)), None)
 
 
-def verifiers() -> dict[str, Callable[[bytes, bytes], bool]]:
-    """Return what compares a password to a hash, for each kind.  Raises ImportError."""
+Verifiers = Mapping[str, Callable[[bytes, bytes], bool]]
+"""What compares a password to a hash, for each kind."""
+
+
+def load_verifiers() -> Verifiers:
+    """Import all that is needed for every kind; nothing is left to be imported later.
+
+    So they are of use also after rights were dropped that it takes to read the packages.
+    Raises ImportError.
+    """
     importlib.import_module("bcrypt")
-    known = importlib.import_module("passlib.hash")
-    return {kind: getattr(known, kind).verify for _, kind in _KINDS}
+    hashes = importlib.import_module("passlib.hash")
+    known: Verifiers = {kind: getattr(hashes, kind).verify for _, kind in _KINDS}
+    for hashed in _SAMPLES:  # each kind looks for its implementation when it is first used
+        verify(b"sample", hashed, known)
+    return known
 
 
-def verify(
-    password: bytes, hashed: bytes, known: dict[str, Callable[[bytes, bytes], bool]]
-) -> bool:
+def verify(password: bytes, hashed: bytes, known: Verifiers) -> bool:
     """Whether a hash is the password's.  Raises ValueError for a hash that is broken."""
     kind = kind_of(hashed)
     if kind is None:

@@ -13,6 +13,7 @@ import socket
 
 from forkhttpd import channel
 from forkhttpd.access.credentials import Credentials
+from forkhttpd.access.htpasswd import Verifiers
 from forkhttpd.errors import describe
 from forkhttpd.http1.errors import HTTPError
 from forkhttpd.loop import FOREVER, DeadlineExceeded, Future, Loop, Port
@@ -31,10 +32,23 @@ _Key = tuple[str, Credentials]
 class Desk:
     """Where logins are verified.  `start` comes before the first question."""
 
-    __slots__ = ("_error_log", "_ids", "_log", "_loop", "_pid", "_port", "_socket", "_start_at",
-                 "_waiting")  # fmt: skip
+    __slots__ = (
+        "_error_log",
+        "_ids",
+        "_known",
+        "_log",
+        "_loop",
+        "_pid",
+        "_port",
+        "_socket",
+        "_start_at",
+        "_waiting",
+    )
 
-    def __init__(self, loop: Loop, *, log: logging.Logger, error_log: int) -> None:
+    def __init__(
+        self, loop: Loop, *, known: Verifiers, log: logging.Logger, error_log: int
+    ) -> None:
+        self._known = known
         self._loop = loop
         self._log = log
         self._error_log = error_log
@@ -48,7 +62,7 @@ class Desk:
     def start(self) -> None:
         """Have a verifier, if there is none.  Raises OSError."""
         if self._socket is None:
-            self._pid, near = verifier.fork(self._error_log)
+            self._pid, near = verifier.fork(self._known, error_log=self._error_log)
             self._socket, self._port = near, Port(self._loop, near.fileno())
             self._loop.spawn(self._listen(near, self._port))
 

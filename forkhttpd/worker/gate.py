@@ -2,7 +2,11 @@
 
 import logging
 
+from forkhttpd.access import htpasswd
+from forkhttpd.access.htpasswd import Verifiers
 from forkhttpd.access.meter import Meter
+from forkhttpd.config import Config
+from forkhttpd.errors import ExitCode, StartupError
 from forkhttpd.inheritance import Inheritance
 from forkhttpd.loop import Loop
 from forkhttpd.worker import headcount
@@ -14,16 +18,33 @@ from forkhttpd.worker.notice import Notice
 from forkhttpd.worker.pace import Pace
 
 
+def load_verifiers(config: Config) -> Verifiers:
+    """Return what passwords are verified by, {} where none are asked for.
+
+    Before rights are dropped: a package may lie where only root reads it.  Raises StartupError.
+    """
+    if not asks_for_passwords(config):
+        return {}
+    try:
+        return htpasswd.load_verifiers()
+    except ImportError as error:
+        words = f"passwords cannot be verified: {error}; {htpasswd.INSTALL}"
+        raise StartupError(words, exit_code=ExitCode.CONFIG) from None
+
+
 class Gate:
     """guards: for the mounts; headcount and pace: None where nothing is limited."""
 
     __slots__ = ("_desk", "_needs_desk", "guards", "headcount", "pace")
 
-    def __init__(self, inheritance: Inheritance, *, loop: Loop, log: logging.Logger) -> None:
+    def __init__(
+        self, inheritance: Inheritance, *, known: Verifiers, loop: Loop, log: logging.Logger
+    ) -> None:
+        """`known`: what passwords are verified by, {} where none are asked for."""
         config, census = inheritance.config, inheritance.census
         limits, counting = config.limits, Counting(config, census)
-        self._desk = Desk(loop, log=log, error_log=inheritance.error_log)
-        self._needs_desk = asks_for_passwords(config)
+        self._desk = Desk(loop, known=known, log=log, error_log=inheritance.error_log)
+        self._needs_desk = bool(known)
         self.guards = Guards(
             config,
             census=census,

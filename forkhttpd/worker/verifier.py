@@ -15,7 +15,6 @@ import socket
 import stat
 import struct
 import time
-from collections.abc import Callable
 from enum import IntEnum
 from typing import NamedTuple, NoReturn
 
@@ -23,7 +22,7 @@ from setproctitle import setproctitle
 
 from forkhttpd import channel
 from forkhttpd.access import htpasswd
-from forkhttpd.access.htpasswd import PasswordFile
+from forkhttpd.access.htpasswd import PasswordFile, Verifiers
 from forkhttpd.access.logins import Version
 from forkhttpd.errors import ExitCode, describe
 
@@ -42,7 +41,7 @@ class Verdict(IntEnum):
 
     WRONG = 0
     RIGHT = 1
-    FAILED = 2  # nobody can tell: the file cannot be read, a package is missing
+    FAILED = 2  # nobody can tell: the file cannot be read
 
 
 class Question(NamedTuple):
@@ -95,10 +94,11 @@ def is_settled(status: os.stat_result) -> bool:
     return time.time() - status.st_ctime >= _GRAIN
 
 
-def fork(error_log: int) -> tuple[int, socket.socket]:
+def fork(known: Verifiers, *, error_log: int) -> tuple[int, socket.socket]:
     """Start a verifier; return its pid, to be waited for, and the channel to it.
 
-    `error_log` is the descriptor that the process logs to.  Raises OSError.
+    `known` is what it verifies by, `error_log` the descriptor that the process logs to.
+    Raises OSError.
     """
     ours, theirs = channel.pair()
     parent = os.getpid()
@@ -109,12 +109,12 @@ def fork(error_log: int) -> tuple[int, socket.socket]:
         theirs.close()
         raise
     if pid == 0:
-        _live(theirs, parent, {theirs.fileno(), error_log})
+        _live(Files(known), theirs, parent, {theirs.fileno(), error_log})
     theirs.close()
     return pid, ours
 
 
-def _live(asked: socket.socket, parent: int, kept: set[int]) -> NoReturn:
+def _live(files: "Files", asked: socket.socket, parent: int, kept: set[int]) -> NoReturn:
     """Be the verifier for the rest of the process, with nothing of the worker's open."""
     try:
         _libc.prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL))
@@ -123,15 +123,14 @@ def _live(asked: socket.socket, parent: int, kept: set[int]) -> NoReturn:
         setproctitle("forkhttpd: verifier")
         asked.setblocking(True)
         if os.getppid() == parent:  # else it went before the kernel was told
-            _serve(asked)
+            _serve(asked, files)
     except Exception as error:
         logging.getLogger("forkhttpd").critical("verifier: a bug", exc_info=error)
     finally:
         os._exit(ExitCode.STOPPED)
 
 
-def _serve(asked: socket.socket) -> None:
-    files = Files()
+def _serve(asked: socket.socket, files: "Files") -> None:
     while True:
         message, fds = channel.receive(asked)
         channel.close_all(fds)
@@ -145,21 +144,16 @@ class Files:
 
     __slots__ = ("_known", "_read")
 
-    def __init__(self) -> None:
-        self._known: dict[str, Callable[[bytes, bytes], bool]] | None = None
+    def __init__(self, known: Verifiers) -> None:
+        self._known = known
         self._read: dict[bytes, tuple[Version, PasswordFile]] = {}
 
     def answer(self, question: Question) -> Answer:
         """Answer one question; takes as long as the hash does."""
         try:
             file, words = self._file(question.file)
-            if self._known is None:
-                self._known = htpasswd.verifiers()
         except OSError as error:
             return Answer(question.id, Verdict.FAILED, describe(error))
-        except ImportError as error:
-            words = f"{error}; {htpasswd.INSTALL}"
-            return Answer(question.id, Verdict.FAILED, words)
         hashed = file.hashes.get(question.user)
         # A name that is not there takes as long as one that is, so the time does not tell which.
         compared = hashed if hashed is not None else file.stand_in()

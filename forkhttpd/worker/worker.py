@@ -26,6 +26,7 @@ from functools import partial
 from typing import NoReturn
 
 from forkhttpd import channel, signals
+from forkhttpd.access.htpasswd import Verifiers
 from forkhttpd.config import Config
 from forkhttpd.errors import ExitCode, describe
 from forkhttpd.http1.request import Endpoint, Request
@@ -40,7 +41,7 @@ from forkhttpd.worker.accesslog import AccessLog
 from forkhttpd.worker.connection import Connection
 from forkhttpd.worker.context import Context
 from forkhttpd.worker.entrance import Entrance
-from forkhttpd.worker.gate import Gate
+from forkhttpd.worker.gate import Gate, load_verifiers
 from forkhttpd.worker.httpsredirect import HTTPSRedirect
 from forkhttpd.worker.launcher import Launcher
 from forkhttpd.worker.observer import Observer, is_wanted
@@ -60,9 +61,10 @@ def run_worker(inheritance: Inheritance) -> NoReturn:
     Raises StartupError when it cannot be one.
     """
     config = inheritance.config
+    known = load_verifiers(config)
     become(config.user, config.group, no_new_privileges=True)
     sys.unraisablehook = _log_unraisable
-    Worker(inheritance, logging.getLogger("forkhttpd")).run()
+    Worker(inheritance, known, logging.getLogger("forkhttpd")).run()
     os._exit(ExitCode.STOPPED)
 
 
@@ -91,7 +93,8 @@ class Worker:
         "_signal_fd",
     )
 
-    def __init__(self, inheritance: Inheritance, log: logging.Logger) -> None:
+    def __init__(self, inheritance: Inheritance, known: Verifiers, log: logging.Logger) -> None:
+        """`known`: what passwords are verified by."""
         config = inheritance.config
         self._inheritance = inheritance
         self._is_ready = True  # until all of us are to stop
@@ -100,7 +103,7 @@ class Worker:
         self._access_log = AccessLog(inheritance.access_log, format=config.log.format)
         self._launcher = Launcher(loop, inheritance.doors)
         self._observer = observer = Observer(inheritance, self) if is_wanted(config) else None
-        self._gate = gate = Gate(inheritance, loop=loop, log=log)
+        self._gate = gate = Gate(inheritance, known=known, loop=loop, log=log)
         self._router = router = Router(
             config,
             loop=loop,

@@ -19,7 +19,7 @@ HASHES = {
     "sha1": b"{SHA}1redAMU1Si1yCG0zYyDqOmt2Igo=",
     "des": b"abGZIgVyRL4wQ",
 }
-KNOWN = htpasswd.verifiers()
+KNOWN = htpasswd.load_verifiers()
 
 
 @pytest.mark.parametrize("kind", HASHES)

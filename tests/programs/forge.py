@@ -96,12 +96,17 @@ class Forge:
 
 
 @contextmanager
-def forge(clones: Path, config: str, *, owner: str = OWNER) -> Iterator[Forge]:
-    """Make a repository with a few commits that belongs to `owner`, and serve it."""
+def forge(clones: Path, config: str, *, owner: str = OWNER, passwords: str = "") -> Iterator[Forge]:
+    """Make a repository with a few commits that belongs to `owner`, and serve it.
+
+    `passwords` is what the file of that name has, beside the configuration.
+    """
     need("/usr/lib/git-core/git-http-backend", package="git")
     with daemon(config, start=False) as running:
         running.configure(config.replace("{root}", f"{running.directory}/git"))
         served = Forge(running, clones)
+        if passwords:
+            running.write("passwords", passwords)
         fill(served.root / "project.git")
         if IS_ROOT:
             for path in (served.root, *served.root.rglob("*")):

@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from forkhttpd.access import htpasswd
 from forkhttpd.worker.verifier import Answer, Files, Question, Verdict
 
+KNOWN = htpasswd.load_verifiers()
 SECRET = "abGZIgVyRL4wQ"  # DES-crypt of this:
 PASSWORD = "s\xe9cret word".encode()
 OTHER = "{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g="  # of "password"
@@ -27,7 +29,7 @@ def verdict(files: Files, path: Path, user: str, password: bytes) -> Verdict:
 def test_right_and_wrong(tmp_path: Path) -> None:
     path = tmp_path / "passwords"
     path.write_text(f"alice:{SECRET}\nbob:{OTHER}\n")
-    files = Files()
+    files = Files(KNOWN)
     assert verdict(files, path, "alice", PASSWORD) is Verdict.RIGHT
     assert verdict(files, path, "bob", b"password") is Verdict.RIGHT
     assert verdict(files, path, "alice", b"password") is Verdict.WRONG
@@ -39,7 +41,7 @@ def test_right_and_wrong(tmp_path: Path) -> None:
 def test_the_file_is_read_again_when_it_changed(tmp_path: Path) -> None:
     path = tmp_path / "passwords"
     path.write_text(f"alice:{SECRET}\n")
-    files = Files()
+    files = Files(KNOWN)
     assert verdict(files, path, "alice", PASSWORD) is Verdict.RIGHT
     before = path.stat()
     path.write_text(f"alice:{OTHER}\n"[: before.st_size].ljust(before.st_size))
@@ -55,7 +57,7 @@ def test_the_file_is_read_again_when_it_changed(tmp_path: Path) -> None:
 def test_what_is_wrong_with_a_file_is_said_once(tmp_path: Path) -> None:
     path = tmp_path / "passwords"
     path.write_text(f"alice:{SECRET}\nbob:plain\n")
-    files = Files()
+    files = Files(KNOWN)
     assert "line 2" in ask(files, path, "alice", PASSWORD).words
     assert verdict(files, path, "alice", PASSWORD) is Verdict.RIGHT
     assert verdict(files, path, "bob", b"plain") is Verdict.WRONG
@@ -68,7 +70,7 @@ def test_a_file_that_cannot_be_read(tmp_path: Path, kind: str) -> None:
         path.mkdir()
     elif kind == "fifo":
         os.mkfifo(path)
-    answer = ask(Files(), path, "alice", PASSWORD)
+    answer = ask(Files(KNOWN), path, "alice", PASSWORD)
     assert answer.verdict is Verdict.FAILED
     assert answer.words
 
@@ -76,7 +78,7 @@ def test_a_file_that_cannot_be_read(tmp_path: Path, kind: str) -> None:
 def test_an_empty_file_lets_nobody_in(tmp_path: Path) -> None:
     path = tmp_path / "passwords"
     path.write_text("")
-    assert verdict(Files(), path, "", b"") is Verdict.WRONG
+    assert verdict(Files(KNOWN), path, "", b"") is Verdict.WRONG
 
 
 @given(st.binary(max_size=300), st.binary(max_size=300), st.binary(max_size=300))
