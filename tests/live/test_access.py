@@ -131,6 +131,19 @@ def test_rules_are_for_the_client_of_each_request_of_a_proxy(guarded: Daemon) ->
                 assert proxy.ask(get("/private/page", field)).status == status
 
 
+def test_the_log_has_the_client_of_each_request_of_a_proxy(guarded: Daemon) -> None:
+    hosts = ["192.0.2.7", "192.0.2.8"] * 3
+    with Client(connect_from(guarded, PROXY)) as proxy:
+        for host in hosts:
+            proxy.ask(get("/page?logged", f"X-Forwarded-For: {host}"))
+        for _ in range(3):
+            proxy.ask(get("/page?logged"))
+    guarded.await_access_log("/page?logged", count=9)
+    records = [json.loads(line) for line in guarded.access_log.splitlines() if "logged" in line]
+    assert [record["client"] for record in records] == [*hosts, PROXY, PROXY, PROXY]
+    assert len({record["id"] for record in records}) == 9
+
+
 def test_every_answer_says_its_id(guarded: Daemon) -> None:
     with open_client(guarded) as client:
         replies = [client.ask(get(path)) for path in ("/page", "/page", "/missing", "/page")]

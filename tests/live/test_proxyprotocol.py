@@ -10,6 +10,8 @@ import pytest
 from tests.live.client import Client, get
 from tests.live.daemon import SITE, Daemon, daemon, read_all, wait_for
 from tests.live.neighbours import connect_from
+from tests.live.secure import CONFIG as OF_TLS
+from tests.live.secure import secure
 
 PROXY = "127.0.0.9"
 CONFIG = (
@@ -37,7 +39,8 @@ def text(client: str, *, port: int = 4711) -> bytes:
 
 
 def binary(client: str, command: int = 0x21) -> bytes:
-    addresses = ipaddress.ip_address(client).packed + ipaddress.ip_address("10.9.8.7").packed
+    ours = "2001:db8::1" if ":" in client else "10.9.8.7"
+    addresses = ipaddress.ip_address(client).packed + ipaddress.ip_address(ours).packed
     rest = addresses + struct.pack("!HH", 4711, 443) + b"\x04\x00\x02hi" * 50
     family = 0x11 if ":" not in client else 0x21
     return b"\r\n\r\n\0\r\nQUIT\n" + struct.pack("!BBH", command, family, len(rest)) + rest
@@ -96,6 +99,28 @@ def test_nobody_else_may_say_who_the_client_is(behind: Daemon) -> None:
     with connect_from(behind, "127.0.0.4") as connection:
         assert read_all(connection) == b"", "it is closed before a word"
     behind.await_log("PROXY header refused: 127.0.0.")
+
+
+def test_the_header_comes_before_tls() -> None:
+    """A proxy that passes TLS on as it is says first, in the clear, whose it is."""
+    config = 'trusted_proxies = ["127.0.0.1"]\n' + OF_TLS.replace(
+        "tls = true", "tls = true\nproxy_protocol = true"
+    )
+    with secure(config) as site:
+        site.running.script("environ", ENVIRON)
+        for header in (text("192.0.2.7"), binary("2001:db8::7")):
+            connection = site.raw()
+            connection.sendall(header)
+            name = "www.one.example"
+            shaken = site.one.client().wrap_socket(connection, server_hostname=name)
+            with Client(shaken) as client:
+                reply = client.ask(get("/cgi-bin/environ"))
+            env = dict(line.split("=", 1) for line in reply.text.splitlines())
+            assert env["REMOTE_ADDR"] in ("192.0.2.7", "2001:db8::7")
+            assert (env["HTTPS"], env["SERVER_PORT"]) == ("on", "443")
+        with site.raw() as connection:  # TLS without the header
+            connection.sendall(b"\x16\x03\x01\x00\xa5\x01")
+            assert read_all(connection) == b""
 
 
 def test_H10_half_a_header_and_gone_is_gone(behind: Daemon) -> None:
