@@ -144,10 +144,13 @@ class Generation:
                 except OSError as error:
                     yield f"{listen.address} stays as it was: {describe(error)}"
 
-    def new_urls(self, before: "Generation | None") -> list[str]:
-        """Return the addresses that we listen on and `before` did not, as for a browser."""
-        known = set(before.urls()) if before is not None else set()
-        return [url for url in self.urls() if url not in known]
+    def news(self, before: "Generation | None") -> list[str]:
+        """Return what the log says of us that it did not say of `before`: where clients come in."""
+        lines = [f"listening on {url}" for url in self.urls()]
+        if self.tls is not None:
+            lines.append(f"TLS: {ssl.OPENSSL_VERSION}, in the workers; kernel TLS is not used")
+        known = before.news(None) if before is not None else []
+        return [line for line in lines if line not in known]
 
     def urls(self) -> list[str]:
         """Return the addresses of all listeners, as for a browser."""

@@ -189,7 +189,7 @@ def _explain(address: Address, error: OSError) -> str:
         case errno.EADDRNOTAVAIL:
             return f"{words}; no interface of this machine has the address"
         case errno.EPERM if address.kind == "unix":
-            return f"{words}; only root can make another user or group the owner"
+            return f"{words}; only root (CAP_CHOWN) can make another user or group the owner"
         case errno.ENOENT | errno.EACCES | errno.EROFS if address.kind == "unix":
             return f"{words}; the directory must exist and be ours to write to"
     return words

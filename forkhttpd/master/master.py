@@ -310,8 +310,8 @@ class Master:
         self._logger = _open_logger(generation)
         for problem in generation.tune_listeners(before):
             self._logger.warning("%s", problem)
-        for url in generation.new_urls(before):
-            self._logger.info("listening on %s", url)
+        for news in generation.news(before):
+            self._logger.info("%s", news)
         if before is not None and (keys := generation.keys_for_restart(before)):
             self._logger.warning("needs restart: %s", ", ".join(keys))
         for problem in self._store.keep(self._generations, generation.number):

@@ -1,5 +1,7 @@
 """What is said of certificates and keys before anything is bound, with the line it stands in."""
 
+import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -23,9 +25,11 @@ docroot = "."
 """
 
 
-def report(directory: Path, certificate: object, key: object, more: str = "") -> Report:
+def report(
+    directory: Path, certificate: object, key: object, more: str = "", *, uid: int = 1000
+) -> Report:
     source = read(write(directory, TLS.format(certificate, key) + more))
-    return check(parse(source), source, uid=1000, allow_root=False)
+    return check(parse(source), source, uid=uid, allow_root=False)
 
 
 def wrong(directory: Path, certificate: object, key: object, more: str = "") -> list[str]:
@@ -100,3 +104,38 @@ def test_what_clients_would_refuse_is_a_warning(tmp_path: Path) -> None:
     assert warnings(tmp_path, narrow) == [
         'it is not for "w.b.example", a name of this site, so that browsers refuse it there'
     ]
+
+
+PROGRAMS = """\
+[[site.mount]]
+path = "/cgi/"
+cgi = "."
+pool = "other"
+[pool.other]
+user = "nobody"
+"""
+
+
+@pytest.mark.parametrize("readable", [True, False])
+def test_a_key_that_programs_can_read_is_a_warning(*, readable: bool) -> None:
+    """Whether root starts the server, and so may leave the key to itself, or somebody else."""
+    with tempfile.TemporaryDirectory() as name:  # pytest's own is closed to others
+        directory = Path(name)
+        directory.chmod(0o755)
+        pair = make_pair(directory, "one", "a.example", "*.b.example")
+        pair.key.chmod(0o644 if readable else 0o600)
+        by_root = report(directory, pair.certificate, pair.key, PROGRAMS, uid=0).warnings
+        ours = os.geteuid() or 12345
+        by_others = report(directory, pair.certificate, pair.key, PROGRAMS, uid=ours).warnings
+    told = "[site] key: the programs of [pool.other] run as nobody, who can read it; leave it to"
+    assert [told in line for line in by_root if "who can read it" in line] == [True] * readable
+    may = readable or os.geteuid() != 0
+    assert sum("who can read it; start as root" in line for line in by_others) == may
+
+
+def test_a_directory_that_is_closed_keeps_a_key_from_programs() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        pair = make_pair(Path(name), "one", "a.example", "*.b.example")
+        pair.key.chmod(0o644)
+        warned = report(Path(name), pair.certificate, pair.key, PROGRAMS, uid=0).warnings
+    assert not [line for line in warned if "who can read it" in line]
