@@ -207,6 +207,6 @@ def test_a_unix_socket_has_the_owner_and_the_group_that_are_asked_for(path: Path
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root can give a file away")
 def test_who_cannot_give_a_socket_away_is_told_and_leaves_no_file(path: Path) -> None:
-    with pytest.raises(StartupError, match="only root .CAP_CHOWN. can make another user"):
+    with pytest.raises(StartupError, match="only root"):
         open_listener(Listen(address=Address("unix", str(path)), owner="nobody"), {})
     assert not path.exists()
