@@ -26,6 +26,15 @@ FDS_PER_MESSAGE = 8  # most descriptors that one message carries
 
 _INT_SIZE = array.array("i").itemsize
 _ANCILLARY_SIZE = socket.CMSG_SPACE(FDS_PER_MESSAGE * _INT_SIZE)
+# Plain numbers: what `socket` has are enumerations, and every | and & of those takes 1 µs.
+_CLOSE_ON_EXEC = int(socket.MSG_CMSG_CLOEXEC)
+_NO_SIGNAL = int(socket.MSG_NOSIGNAL)
+_TRUNCATED = int(socket.MSG_TRUNC | socket.MSG_CTRUNC)
+_RIGHTS = (int(socket.SOL_SOCKET), int(socket.SCM_RIGHTS))
+
+# Messages are received here and then copied, as most are short: a buffer for the longest, made for
+# each, is mapped and unmapped every time (10 µs).
+_buffer = bytearray(MESSAGE_SIZE + 1)
 
 
 class ChannelError(Exception):
@@ -48,8 +57,8 @@ def send(channel: socket.socket, message: bytes, fds: Sequence[int] = ()) -> Non
     """
     if len(message) > MESSAGE_SIZE:
         raise ValueError(f"message of {len(message)} bytes, at most {MESSAGE_SIZE}")
-    rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
-    channel.sendmsg([message], rights, socket.MSG_NOSIGNAL)
+    rights = [(*_RIGHTS, array.array("i", fds))] if fds else []
+    channel.sendmsg([message], rights, _NO_SIGNAL)
 
 
 def receive(channel: socket.socket) -> Tuple[bytes, List[int]]:
@@ -58,14 +67,13 @@ def receive(channel: socket.socket) -> Tuple[bytes, List[int]]:
     An empty message is the end: the peer has closed.  Raises BlockingIOError when there is none
     yet, ChannelError when a message was cut (its descriptors are closed).
     """
-    message, ancillary, flags, _ = channel.recvmsg(
-        MESSAGE_SIZE + 1, _ANCILLARY_SIZE, socket.MSG_CMSG_CLOEXEC
-    )
+    size, ancillary, flags, _ = channel.recvmsg_into([_buffer], _ANCILLARY_SIZE, _CLOSE_ON_EXEC)
+    message = bytes(memoryview(_buffer)[:size])
     fds = array.array("i")
     for level, kind, data in ancillary:
-        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+        if (level, kind) == _RIGHTS:
             fds.frombytes(data[: len(data) - len(data) % _INT_SIZE])
-    if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
+    if flags & _TRUNCATED:
         close_all(fds)
         raise ChannelError("a message was truncated")
     return message, list(fds)

@@ -52,10 +52,11 @@ class FileParts:
 
 @dataclass(frozen=True, slots=True)
 class Chunks:
-    """Pieces as they come; `length` is their sum where it is known beforehand."""
+    """Pieces as they come, after `first`, which is there already; `length` is the sum if known."""
 
     pieces: AsyncIterator[bytes]
     length: int | None = None
+    first: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,7 @@ class Raw:
     """The whole answer, status line included, as a program wrote it (NPH); then close."""
 
     pieces: AsyncIterator[bytes]
+    first: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ of a user, wherever they were started, and never those of root.
 
 import os
 import resource
-from contextlib import contextmanager, suppress
-from typing import Dict, Iterator, Tuple
+from contextlib import contextmanager, nullcontext, suppress
+from typing import ContextManager, Dict, Iterator, Tuple
 
 # Seconds of CPU between SIGXCPU, which a program may handle, and SIGKILL.
 _CPU_GRACE = 5
@@ -31,18 +31,21 @@ class Allowance:
     __slots__ = ("_limits", "_nice", "_ours")
 
     def __init__(self, wanted: Limits, *, nice: int) -> None:
-        self._limits = {kind: _possible(kind, *wanted[kind]) for kind in wanted}
+        limits = {kind: _possible(kind, *wanted[kind]) for kind in wanted}
+        ours = {kind: resource.getrlimit(kind) for kind in wanted}
+        self._limits = {kind: limits[kind] for kind in wanted if limits[kind] != ours[kind]}
         self._nice = nice
-        self._ours = {
-            kind: resource.getrlimit(kind) for kind in wanted if kind not in _BY_NUMBER_ALONE
-        }
+        self._ours = {kind: ours[kind] for kind in self._limits if kind not in _BY_NUMBER_ALONE}
 
-    @contextmanager
-    def lowered(self) -> Iterator[None]:
+    def lowered(self) -> ContextManager[None]:
         """Have our own soft limits as low as a program's, while one is started.
 
         A program that is a fork of ours comes out of this as well, and keeps them.
         """
+        return self._lowered() if self._ours else nullcontext()
+
+    @contextmanager
+    def _lowered(self) -> Iterator[None]:
         pid = os.getpid()
         try:
             for kind, (_, hard) in self._ours.items():
@@ -58,11 +61,19 @@ class Allowance:
         One that is another user's by now, by sudo, keeps what it was born with, and one that has
         ended needs nothing.
         """
+        if not self._limits and not self._nice:
+            return
         with suppress(ProcessLookupError, PermissionError):
             for kind, limits in self._limits.items():
                 resource.prlimit(pid, kind, limits)
             if self._nice:
                 os.setpriority(os.PRIO_PROCESS, pid, self._nice)
+
+
+def share(wanted: Limits, kind: int) -> None:
+    """Take a limit for ourselves that we can do with: programs then have it from us."""
+    if kind in wanted:
+        resource.setrlimit(kind, _possible(kind, *wanted[kind]))
 
 
 def limits_of(

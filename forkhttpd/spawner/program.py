@@ -20,6 +20,8 @@ Key = Tuple[Peer, int]  # ids are unique within their channel only
 
 MARKER = b"UNIQUE_ID="
 
+_NOTHING = 0  # the spawner's own stdin, which is /dev/null
+
 # CPython ignores SIGPIPE and SIGXFSZ, and we ignore more: a program starts with none ignored.
 _RESET = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
 
@@ -115,15 +117,16 @@ def spawn(
 ) -> Tuple[int, List[int]]:
     """Start a program; return its pid and our ends of its pipes, the caller's to close.
 
-    The ends are [stdin, unless `spool` is given,] stdout, stderr.  Raises OSError: from the
+    The ends are [stdin, if it has input and no `spool`,] stdout, stderr.  Raises OSError: from the
     directory, the pipes, or what execve(2) said.  ETXTBSY (the file is being written) and EAGAIN
     (RLIMIT_NPROC) pass by themselves: whoever asked may ask again.
     """
     ours: List[int] = []
     theirs: List[int] = []
     try:
-        _make_pipes(ours, theirs, with_stdin=spool is None)
-        stdin = theirs[0] if spool is None else spool
+        fed = start.has_input and spool is None
+        _make_pipes(ours, theirs, with_stdin=fed)
+        stdin = theirs[0] if fed else _NOTHING if spool is None else spool
         with allowance.lowered(), cgroup.entered() if cgroup else nullcontext():
             pid = execute(start, [stdin, *theirs[-2:]])
         allowance.impose(pid)

@@ -7,9 +7,9 @@ The promise: every Start is answered either by one Refused, or by one Started an
 Exited, each with the Start's id; unless the channel hangs up, which ends everything on it.  Ids
 are the worker's; it does not use one again before that last answer.
 
-A message is packed structs and length-prefixed byte strings, at most channel.MESSAGE_SIZE: nothing
-in it depends on the version of Python at either end, and nothing in it can run.  `encode` and
-`decode` apply the same checks, so that what a worker could send is never what drops its channel.
+A message is packed structs, and byte strings after their lengths, at most channel.MESSAGE_SIZE:
+nothing in it depends on the version of Python at either end, and nothing in it can run.  `encode`
+and `decode` apply the same checks, so that what a worker could send never drops its channel.
 """
 
 import struct
@@ -52,7 +52,8 @@ class Start(NamedTuple):
 
     env: b"KEY=value" each; b"UNIQUE_ID=…" marks the program's descendants (see descendants.py);
     leave_background: what still runs when the program ends may go on;
-    share, most: how many programs of this share may run at once, beside the pool's limit; 0 is any.
+    share, most: how many programs of this share may run at once, beside the pool's limit; 0 is any;
+    has_input: whether stdin is to have anything, else it is /dev/null.
     One descriptor may come along: a file to be stdin, from its current offset.
     """
 
@@ -63,6 +64,7 @@ class Start(NamedTuple):
     leave_background: bool
     share: bytes = b""
     most: int = 0
+    has_input: bool = True
 
 
 class Kill(NamedTuple):
@@ -77,7 +79,7 @@ class Kill(NamedTuple):
 
 
 class Started(NamedTuple):
-    """It runs.  With it come [stdin's write end, unless a file was given,] stdout, stderr."""
+    """It runs.  With it come [stdin's write end, if it has input and no file,] stdout, stderr."""
 
     id: int
     pid: int
@@ -111,8 +113,9 @@ Message = Union[Start, Kill, Started, Refused, Exited]
 
 _KIND = struct.Struct("=B")
 _START_KIND = 1
-_START = struct.Struct("=BQ?III")  # kind, id, leave_background, most, counts of argv and of env
-_LENGTH = struct.Struct("=I")
+# kind, id, leave_background, has_input, most, counts of argv and of env
+_START = struct.Struct("=BQ??III")
+_LENGTH_SIZE = struct.calcsize("=I")
 _FLAT: Dict[Type[Message], Tuple[int, struct.Struct]] = {
     Kill: (2, struct.Struct("=BQB?")),
     Started: (3, struct.Struct("=BQid")),
@@ -167,38 +170,36 @@ def _encode_start(start: Start) -> bytes:
         _START_KIND,
         start.id,
         start.leave_background,
+        start.has_input,
         start.most,
         len(start.argv),
         len(start.env),
     )
-    parts = [head]
-    for string in (start.cwd, start.share, *start.argv, *start.env):
-        parts += (_LENGTH.pack(len(string)), string)
-    return b"".join(parts)
+    strings = (start.cwd, start.share, *start.argv, *start.env)
+    lengths = struct.pack(f"={len(strings)}I", *map(len, strings))
+    return b"".join((head, lengths, *strings))
 
 
 def _decode_start(data: bytes) -> Start:
-    _, id_, leave_background, most, argc, envc = _START.unpack_from(data)
-    strings = _strings(data, _START.size)
-    if len(strings) != 2 + argc + envc:
-        raise ProtocolError("the count of strings is wrong")
-    cwd, share, *rest = strings
+    _, id_, leave_background, has_input, most, argc, envc = _START.unpack_from(data)
+    cwd, share, *rest = _strings(data, _START.size, 2 + argc + envc)
     argv, env = tuple(rest[:argc]), tuple(rest[argc:])
-    start = Start(id_, argv, env, cwd, leave_background, share, most)
+    start = Start(id_, argv, env, cwd, leave_background, share, most, has_input)
     _check(start)
     return start
 
 
-def _strings(data: bytes, start: int) -> List[bytes]:
+def _strings(data: bytes, start: int, count: int) -> List[bytes]:
+    if count > len(data):
+        raise ProtocolError("the count of strings is wrong")
+    lengths = struct.unpack_from(f"={count}I", data, start)
+    end = start + count * _LENGTH_SIZE
     strings = []
-    while start < len(data):
-        (length,) = _LENGTH.unpack_from(data, start)
-        start += _LENGTH.size
-        string = data[start : start + length]
-        if len(string) != length:
-            raise ProtocolError("a string is cut")
-        strings.append(string)
-        start += length
+    for length in lengths:
+        strings.append(data[end : end + length])
+        end += length
+    if end != len(data):
+        raise ProtocolError("a string is cut")
     return strings
 
 
@@ -206,7 +207,7 @@ def _check(start: Start) -> None:
     """Refuse what execve(2) cannot be told: its strings end at a NUL."""
     if not start.argv or not start.argv[0]:
         raise ProtocolError("no program named")
-    if any(entry.find(b"=") < 1 for entry in start.env):
+    if [entry for entry in start.env if entry.find(b"=") < 1]:
         raise ProtocolError("an environment entry has no name")
-    if any(b"\0" in string for string in (start.cwd, *start.argv, *start.env)):
+    if b"\0" in b"".join((start.cwd, *start.argv, *start.env)):
         raise ProtocolError("a NUL in a string")

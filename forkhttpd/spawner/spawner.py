@@ -15,6 +15,7 @@ deadline.  How it ends, each phase a row:
 
 import math
 import os
+import resource
 import select
 import signal
 import socket
@@ -31,7 +32,7 @@ from forkhttpd.spawner import errorlog
 from forkhttpd.spawner.admission import Admission
 from forkhttpd.spawner.cgroup import Cgroups
 from forkhttpd.spawner.ledger import Ledger
-from forkhttpd.spawner.limits import Allowance, limits_of
+from forkhttpd.spawner.limits import Allowance, limits_of, share
 from forkhttpd.spawner.origin import Origin
 from forkhttpd.spawner.peer import Peer
 from forkhttpd.spawner.pool import Pool
@@ -320,4 +321,5 @@ def _allowance(settings: Settings) -> Allowance:
         file_size=settings.file_size,
         core=settings.core,
     )
+    share(limits, resource.RLIMIT_CORE)
     return Allowance(limits, nice=settings.nice)

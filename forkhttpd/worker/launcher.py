@@ -246,9 +246,10 @@ class Launcher:
         cwd: str,
         leave_background: bool,
         share: tuple[str, int],
+        has_input: bool,
         spool: int | None,
     ) -> Program:
-        """Start a program and return it running.
+        """Start a program and return it running; without input its `stdin` is None.
 
         `share` names who else it counts with, and how many of them may run at once; 0 is any.
 
@@ -259,11 +260,12 @@ class Launcher:
         start = Start(
             id=0,
             argv=tuple(os.fsencode(argument) for argument in argv),
-            env=tuple(os.fsencode(name) + b"=" + value for name, value in env.items()),
+            env=tuple(f"{name}=".encode() + value for name, value in env.items()),
             cwd=os.fsencode(cwd),
             leave_background=leave_background,
             share=os.fsencode(share[0]),
             most=share[1],
+            has_input=has_input,
         )
         try:
             answer = await self._lines[pool].launch(start, spool)

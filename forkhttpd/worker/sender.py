@@ -74,14 +74,18 @@ class Sender:
         """Send a head, and then a body that is not in memory."""
         body = response.body
         if isinstance(body, Raw):
-            await self._send_pieces(body.pieces, None, framing)
+            await self._send_pieces(
+                body.pieces, None, framing, before=self._frame(body.first, None, framing)
+            )
+            return
+        head = render_head(response, framing, date=date, server=self._server)
+        if isinstance(body, Chunks):
+            head += self._frame(body.first, body.length, framing)
+            await self._send_pieces(body.pieces, body.length, framing, before=head)
             return
         from_file = framing.sends_body and isinstance(body, FileSlice | FileParts)
-        head = render_head(response, framing, date=date, server=self._server)
         await self._stream.send(head, self._patience, flags=socket.MSG_MORE if from_file else 0)
         match body:
-            case Chunks(pieces, length):
-                await self._send_pieces(pieces, length, framing)
             case FileSlice(fd, start, length) if from_file:
                 await self._send_file(fd, start, length)
             case FileParts() if from_file:
@@ -107,13 +111,14 @@ class Sender:
         self.sent += len(body.end)
 
     async def _send_pieces(
-        self, pieces: AsyncIterator[bytes], length: int | None, framing: Framing
+        self, pieces: AsyncIterator[bytes], length: int | None, framing: Framing, *, before: bytes
     ) -> None:
         """Send pieces as they come, exactly `length` bytes of them where that was promised."""
         try:
+            await self._stream.send(before, self._patience)
             async for piece in pieces:
-                if framing.sends_body:  # for HEAD a program runs as for GET, and to its end
-                    await self._send_piece(piece, length, framing)
+                if framed := self._frame(piece, length, framing):
+                    await self._stream.send(framed, self._patience)
         except HTTPError as error:
             self._log.error("answer cut short: %s", error.reason)
             raise CutShort from None
@@ -125,13 +130,15 @@ class Sender:
         if framing.chunked:
             await self._stream.send(LAST_CHUNK, self._patience)
 
-    async def _send_piece(self, piece: bytes, length: int | None, framing: Framing) -> None:
+    def _frame(self, piece: bytes, length: int | None, framing: Framing) -> bytes:
+        """Return a piece as it is sent, b"" for nothing, and count it."""
+        if not framing.sends_body:  # for HEAD a program runs as for GET, and to its end
+            return b""
         if length is not None and len(piece) > length - self.sent:
             # What is too much would be read as the next answer on this connection (C9).
             piece = piece[: length - self.sent]
-        if piece:
-            await self._stream.send(chunk(piece) if framing.chunked else piece, self._patience)
-            self.sent += len(piece)
+        self.sent += len(piece)
+        return chunk(piece) if framing.chunked and piece else piece
 
 
 def _variant(line: RequestLine, keep_alive: bool) -> int:

@@ -71,6 +71,16 @@ def test_C2_stdin_ends_where_the_body_ends(driver: Driver) -> None:
     assert [len(run.output) for run in runs] == [0, 1, 60_000]
 
 
+def test_C2_without_input_stdin_is_at_its_end_and_nothing_is_held_open(driver: Driver) -> None:
+    worker = driver.worker()
+    runs = [
+        worker.start("/bin/sh", "-c", "cat; readlink /proc/self/fd/0", has_input=False),
+        worker.start(PYTHON, "-c", "import sys; print(repr(sys.stdin.read()))", has_input=False),
+    ]
+    worker.wait(*runs)
+    assert [bytes(run.output) for run in runs] == [b"/dev/null\n", b"''\n"]
+
+
 def test_C2_a_spool_is_stdin_from_its_offset(driver: Driver) -> None:
     worker = driver.worker()
     with tempfile.TemporaryFile() as spool:

@@ -97,13 +97,15 @@ class Worker:
         stdin: bytes = b"",
         spool: int | None = None,
         leave_background: bool = False,
+        has_input: bool = True,
         reused_id: int = 0,
     ) -> Run:
         """Ask for a program; `stdin` is at most a pipe's capacity."""
         run = Run(reused_id or len(self.runs) + 1)
         marker = f"UNIQUE_ID={self._token}-{run.id}".encode()
         words = tuple(os.fsencode(word) for word in argv)
-        start = Start(run.id, words, (PATH, marker, *env), os.fsencode(str(cwd)), leave_background)
+        entries, place = (PATH, marker, *env), os.fsencode(str(cwd))
+        start = Start(run.id, words, entries, place, leave_background, has_input=has_input)
         self.runs[run.id] = run
         self._stdin[run.id] = stdin
         self.send(encode(start), () if spool is None else (spool,))

@@ -37,6 +37,7 @@ async def launch(
     cwd: str,
     leave_background: bool,
     share: tuple[str, int],
+    has_input: bool,
     spool: int | None,
 ) -> Program:
     """Start nothing, and tell the test what would have been."""

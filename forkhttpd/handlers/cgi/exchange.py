@@ -19,11 +19,10 @@ that reads to the end, as most do, would take what came for the whole (C2).
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
-from enum import Enum, auto
 from typing import TypeVar
 
 from forkhttpd.handlers.cgi import diagnosis, output
-from forkhttpd.handlers.cgi.program import Program, Terms
+from forkhttpd.handlers.cgi.program import Fate, Program, Terms
 from forkhttpd.handlers.cgi.spill import Spill
 from forkhttpd.handlers.cgi.stderr import Stderr
 from forkhttpd.http1.account import Account, Usage
@@ -43,14 +42,6 @@ from forkhttpd.loop import (
 T = TypeVar("T")
 
 _EXIT_PATIENCE = 1.0  # seconds between the end of output and that of the program, for the log
-
-
-class _Fate(Enum):
-    """What is to become of the program."""
-
-    OPEN = auto()  # it works for us
-    FREE = auto()  # it may go on to its end without us
-    ENDED = auto()  # it was told to end
 
 
 class Exchange:
@@ -103,7 +94,7 @@ class Exchange:
         self._prefix = f"{id}: {file}[{program.pid}]"
         self._ends = loop.now + terms.total
         self._failure: Exception | None = None
-        self._fate = _Fate.OPEN
+        self._fate = Fate.OPEN
         self._feeder: Task | None = None  # body to stdin
         self._filler: Task | None = None  # stdout to spill
         self._reader: Task | None = None  # whoever waits for stdout
@@ -167,11 +158,15 @@ class Exchange:
         except output.OutputError as error:
             raise HTTPError(502, f"{self._file}: {error}") from None
 
-    async def pieces(self, first: bytes) -> AsyncIterator[bytes]:
-        """Yield the body, beginning with `first`.  Raises HTTPError when it stays incomplete."""
-        if first:
-            self._spill.put(first)
+    def pieces(self) -> AsyncIterator[bytes]:
+        """Begin to keep what follows of the body, and return it by pieces.
+
+        They end in an HTTPError when it stays incomplete.
+        """
         self._filler = self._loop.spawn(self._fill())
+        return self._take()
+
+    async def _take(self) -> AsyncIterator[bytes]:
         while True:
             piece = self._spill.take()
             if piece:
@@ -187,7 +182,7 @@ class Exchange:
 
     def dismiss(self) -> None:
         """Let the program go on to its end: nothing more is wanted of it."""
-        self._fate = _Fate.FREE
+        self._fate = Fate.FREE
         self._log_ending()
 
     async def close(self) -> None:
@@ -215,20 +210,20 @@ class Exchange:
         with contextlib.suppress(DeadlineExceeded):
             await self._settled.wait(self._loop.now + _EXIT_PATIENCE)
         told: tuple[tuple[str, str], ...] = ()
-        if (usage := self.account.usage) is not None and self._fate is not _Fate.ENDED:
+        if (usage := self.account.usage) is not None and self._fate is not Fate.ENDED:
             told += (("How it ended", f"It {diagnosis.ending(usage)}."),)
         if self._stderr.tail:
             told += (("Its standard error", self._stderr.tail.decode("utf-8", "replace")),)
         return told
 
     def _may_finish(self) -> bool:
-        is_fit = self._fate is _Fate.OPEN and self._failure is None
+        is_fit = self._fate is Fate.OPEN and self._failure is None
         return self._terms.finish and is_fit and self._fed.done
 
     def _end_program(self) -> None:
         """End the program, unless it may go on, or has ended."""
-        if self._fate is _Fate.OPEN and not self._exit.done:
-            self._fate = _Fate.ENDED
+        if self._fate is Fate.OPEN and not self._exit.done:
+            self._fate = Fate.ENDED
             self._program.kill(overdue=self._overdue)
 
     # stdout
@@ -237,7 +232,7 @@ class Exchange:
         """Keep the program's output until the client takes it, as much as may be kept."""
         try:
             while piece := await self._receive(self._terms.silence):
-                if self._fate is _Fate.OPEN:  # else nobody takes it any more
+                if self._fate is Fate.OPEN:  # else nobody takes it any more
                     self._spill.put(piece)
                 self._arrived.set()
                 while self._spill.is_full:
@@ -303,7 +298,7 @@ class Exchange:
         except DeadlineExceeded:
             self._fail(self._too_slow())
         finally:
-            if self._fate is _Fate.ENDED and not self._exit.done:
+            if self._fate is Fate.ENDED and not self._exit.done:
                 self._held = stdin
             else:
                 stdin.close()
@@ -346,5 +341,5 @@ class Exchange:
     def _log_ending(self) -> None:
         """Log a bad end of a program that has answered; of another one its error tells."""
         usage = self.account.usage
-        if usage is not None and (usage.status or usage.starved) and self._fate is _Fate.FREE:
+        if usage is not None and (usage.status or usage.starved) and self._fate is Fate.FREE:
             self._log.warning("%s %s", self._prefix, diagnosis.ending(usage))

@@ -42,6 +42,7 @@ class Launch(Protocol):
         cwd: str,
         leave_background: bool,
         share: tuple[str, int],
+        has_input: bool,
         spool: int | None,
     ) -> Program: ...
 
@@ -128,7 +129,7 @@ class Gateway:
             request, script, body_length=body_length, server=self._server,
             mount=self._mount, search_path=self._pool.search_path,
         )  # fmt: skip
-        program = await self._start(script, env, spooled)
+        program = await self._start(script, env, spooled, has_input=body_length > 0)
         exchange = Exchange(
             self._loop, program, terms=self._terms, log=self._log, id=request.id, file=script.file
         )
@@ -161,7 +162,7 @@ class Gateway:
         return _document(exchange, head, first)
 
     async def _start(
-        self, script: Script, env: Mapping[str, bytes], spooled: int | None
+        self, script: Script, env: Mapping[str, bytes], spooled: int | None, *, has_input: bool
     ) -> Program:
         argv = [script.interpreter, script.file] if script.interpreter else [script.file]
         try:
@@ -172,6 +173,7 @@ class Gateway:
                 cwd=script.directory,
                 leave_background=self._mount.background == "leave",
                 share=self._share,
+                has_input=has_input,
                 spool=spooled,
             )
         except OSError as error:
@@ -179,14 +181,14 @@ class Gateway:
 
 
 def _document(exchange: Exchange, head: Head, first: bytes) -> Response:
-    body = Chunks(exchange.pieces(first), head.length)
+    body = Chunks(exchange.pieces(), head.length, first)
     return Response(head.status, head.fields, body, on_close=exchange.close, reason=head.reason)
 
 
 async def _pass_on(exchange: Exchange) -> Response:
     """Return the answer of an NPH script as it stands; its status is for the log."""
     status, first = await exchange.read_status_line()
-    return Response(status, (), Raw(exchange.pieces(first)), on_close=exchange.close)
+    return Response(status, (), Raw(exchange.pieces(), first), on_close=exchange.close)
 
 
 def _first_line(file: str) -> bytes:

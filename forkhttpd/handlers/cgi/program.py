@@ -5,6 +5,7 @@ is known to the worker alone.
 """
 
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import Protocol, Self
 
 from forkhttpd.config import Mount
@@ -34,6 +35,14 @@ class Program(Protocol):
     @property
     def exited(self) -> End: ...
     def kill(self, *, overdue: bool) -> None: ...
+
+
+class Fate(Enum):
+    """What is to become of the program."""
+
+    OPEN = auto()  # it works for us
+    FREE = auto()  # it may go on to its end without us
+    ENDED = auto()  # it was told to end
 
 
 @dataclass(frozen=True, slots=True)
