@@ -2,11 +2,13 @@
 
 import ast
 import os
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.http1.transcript import bytewise
 from tests.live.client import Client, get, open_client
 from tests.live.daemon import SITE, Daemon, daemon
 from tests.rfc.table import Case, Section, load, matches
@@ -79,10 +81,13 @@ def site() -> Iterator[Daemon]:
         yield running
 
 
+@pytest.mark.parametrize("cut", [False, True], ids=["whole", "byte by byte"])
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_an_exchange(site: Daemon, case: Case) -> None:
+def test_an_exchange(site: Daemon, case: Case, cut: bool) -> None:
     with open_client(site) as client:
-        client.send(case.ask)
+        client.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
+        for piece in bytewise(case.ask) if cut else [case.ask]:
+            client.send(piece)
         for answer in case.answers:
             answer.check(client.reply(answer.method))
         if case.closes:
@@ -94,6 +99,28 @@ def test_an_exchange(site: Daemon, case: Case) -> None:
 def _check_in_step(client: Client) -> None:
     """Nothing more comes, and the next request is the next request."""
     assert client.ask(get("/ten.txt")).text == "0123456789"
+
+
+def _asks_by_get(case: Case) -> bool:
+    """Whether HEAD may be asked in its place; a Range is for GET alone (RFC 9110 §14.2)."""
+    return case.ask.startswith(b"GET ") and len(case.answers) == 1 and b"\nRange:" not in case.ask
+
+
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if _asks_by_get(case)], ids=lambda case: case.name
+)
+def test_H14_head_says_what_get_says(site: Daemon, case: Case) -> None:
+    with open_client(site) as client:
+        whole = client.ask(case.ask)
+    with open_client(site) as client:
+        head = client.ask(case.ask.replace(b"GET", b"HEAD", 1), "HEAD")
+        if not case.closes:
+            _check_in_step(client)
+    # An error's page has the request's name in it, which may be a digit longer.
+    apart = {"date", "content-length"} if whole.status >= 400 else {"date"}
+    assert head.status == whole.status
+    assert [*head.fields] == [*whole.fields]
+    assert all(head.fields[name] == whole.fields[name] for name in head.fields.keys() - apart)
 
 
 def test_H7_a_request_line_of_8000_octets_is_read(site: Daemon) -> None:
