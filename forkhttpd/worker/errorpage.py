@@ -34,7 +34,7 @@ _EXPLANATIONS = {
     414: "The address is longer than this server accepts.",
     416: "The file is shorter than the part that was asked for.",
     417: "The server does not do what the request expects of it.",
-    421: "This address is served over secured connections only.",
+    421: "This address is not served over this connection.",
     429: "This was asked for too often. Please try again in a moment.",
     431: "The request's header is larger than this server accepts.",
     500: "The server has failed. Its log says how.",

@@ -30,6 +30,7 @@ from forkhttpd.http1.response import Response
 from forkhttpd.loop import Loop
 from forkhttpd.worker.errorpage import ErrorPages, Page
 from forkhttpd.worker.guards import Guard, Handler
+from forkhttpd.worker.misdirection import Misdirection
 from forkhttpd.worker.programs import Programs
 
 _MEMORY_SIZE = 4096  # routes that are remembered
@@ -80,7 +81,7 @@ class Routes:
 class Router:
     """Answers a request by the handler that it belongs to."""
 
-    __slots__ = ("_memory", "_sites")
+    __slots__ = ("_memory", "_misdirection", "_sites")
 
     def __init__(
         self,
@@ -106,6 +107,7 @@ class Router:
             is_ready=is_ready,
         )
         self._memory: dict[tuple[str, str], tuple[Handler, str]] = {}
+        self._misdirection = Misdirection(config)
         sites = [(site, build.site(site)) for site in config.site]
         self._sites = Hosts(sites[0][1])
         for site, routes in sites:
@@ -115,13 +117,12 @@ class Router:
     def respond(self, request: Request) -> Awaitable[Response]:
         """Have the request answered.
 
-        Raises HTTPError: 404 when it belongs to nobody, 421 when it was meant for a connection
-        that is secured and this one is not (RFC 9110 §7.4).
+        Raises HTTPError: 404 when it belongs to nobody, 421 when it came over the wrong connection.
         """
         host, target = request.section.host, request.line.target
         path = target.path
-        if target.authority and target.scheme == "https" != request.hop.scheme:
-            raise HTTPError(421, f"{target.raw}: asked for over {request.hop.scheme}")
+        if target.authority or request.hop.encryption is not None:
+            self._misdirection.refuse(request)
         found = self._memory.get((host, path))
         if found is None:
             found = self._find(host, path)
