@@ -10,7 +10,9 @@ Facts
       send, as without TLS, and 3 µs of CPU for both directions (1 KB, AES-GCM).
     * Encrypting 10 MB takes 5.0 to 5.7 ms in pieces of 16 to 256 KiB; with pieces of 1 MiB, which
       fall out of the processor's cache, 9.5 ms.
-    * A memory BIO never shrinks: it stays as large as the most that was ever in it.
+    * A memory BIO never shrinks: it stays as large as the most that was ever in it.  With pieces
+      of 128 KiB in it an idle connection that had got a file held 138 KiB, now it holds 25 KiB,
+      and 19 KiB, nearly all of it OpenSSL's, if it had got nothing large.
 
 Decision
     One record at a time goes through the BIOs, so that they stay at 22 KiB each however much is
@@ -225,9 +227,9 @@ class TLSStream:
         """Return the records that hold some bytes."""
         write, read = self._tls.write, self._outgoing.read
         try:
-            done = write(data)
+            done = write(data if len(data) <= _RECORD else memoryview(data)[:_RECORD])
             records = [read()]
-            while done < len(data):
+            while done < len(data):  # a client may ask for smaller records, too (RFC 6066 §4)
                 done += write(memoryview(data)[done : done + _RECORD])
                 records.append(read())
         except ssl.SSLError as error:

@@ -104,6 +104,14 @@ def test_a_client_may_change_its_keys(site: Secure) -> None:
         await_output(process, seen, b"\r\n\r\none")
 
 
+def test_a_client_may_ask_for_small_records(site: Secure) -> None:
+    site.running.write("www/text", "[" + "x" * 20000 + "]")
+    with s_client(site, "-maxfraglen", "512") as (process, seen):
+        await_output(process, seen, b"Verify return code")
+        say(process, get("/text"))
+        await_output(process, seen, b"[" + b"x" * 20000 + b"]")
+
+
 def test_a_renegotiation_is_refused(site: Secure) -> None:
     with s_client(site, "-tls1_2") as (process, seen):
         await_output(process, seen, b"Verify return code")
