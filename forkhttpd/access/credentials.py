@@ -2,11 +2,13 @@
 
 import base64
 import binascii
+import re
 from typing import NamedTuple
 
 LONGEST_USER = 256  # bytes
 LONGEST_PASSWORD = 1024  # bytes; the time that some hashes take grows with its square
 
+_CONTROLS = re.compile(rb"[\0-\x1f\x7f]")  # RFC 7617 §2
 _MOST = 4 * (LONGEST_USER + LONGEST_PASSWORD) // 3 + 8  # characters of base64
 
 
@@ -30,9 +32,10 @@ def parse_basic(text: str | None) -> Credentials | None:
         user, colon, password = base64.b64decode(token.strip(" "), validate=True).partition(b":")
     except (binascii.Error, ValueError):  # ValueError: not ASCII
         return None
-    has_controls = any(byte < 0x20 or byte == 0x7F for byte in user + password)
     too_long = len(user) > LONGEST_USER or len(password) > LONGEST_PASSWORD
-    return None if not colon or has_controls or too_long else Credentials(user, password)
+    if not colon or too_long or _CONTROLS.search(user) or _CONTROLS.search(password):
+        return None
+    return Credentials(user, password)
 
 
 def challenge(realm: str) -> tuple[str, str]:

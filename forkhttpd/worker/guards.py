@@ -140,7 +140,7 @@ class Login:
     ) -> None:
         self._file = file
         self._challenge = challenge(realm)
-        self._users = frozenset(user.encode() for user in users)
+        self._users = frozenset(user.encode().decode("latin-1") for user in users)
         self._counting = counting
         self._failures = failures
         self._log = log
@@ -154,24 +154,28 @@ class Login:
         Raises HTTPError: 401; 429 after too many wrong passwords; 500 when the file cannot be read;
         503 when too many wait for their hashes.
         """
-        said = parse_basic(request.fields.get("authorization"))
-        if said is None:
+        text = request.fields.get("authorization")
+        if text is None:
             self._refuse("no name and password")
         try:
             status = os.stat(self._file)
         except OSError as error:
             raise HTTPError(500, f"{self._file}: {describe(error)}") from None
         version, now = version_of(status), self._loop.now
-        if not self._logins.know(self._file, version, said, now=now):
-            await self._check(request, said)
+        name = self._logins.name_of(text, self._file, version, now=now)
+        if name is None:
+            name = await self._check(request, text)
             if is_settled(status):
-                self._logins.remember(self._file, version, said, now=now)
-        if self._users and said.user not in self._users:
-            self._refuse(f"{said.name} is none of the users")
-        return said.name
+                self._logins.remember(text, name, self._file, version, now=now)
+        if self._users and name not in self._users:
+            self._refuse(f"{name} is none of the users")
+        return name
 
-    async def _check(self, request: Request, said: Credentials) -> None:
+    async def _check(self, request: Request, text: str) -> str:
         """Have the password verified, unless the address has had too many wrong ones."""
+        said = parse_basic(text)
+        if said is None:
+            self._refuse("no name and password")
         client = request.hop.client.host
         places = self._counting.places(client)
         if places is not None and (wait := self._failures.wait(places, self._loop.now)):
@@ -189,6 +193,7 @@ class Login:
         if verdict is Verdict.WRONG:
             self._log.info("%s: login failed for %s from %s", request.id, said.name, client)
             self._refuse("wrong name or password")
+        return said.name
 
     def _refuse(self, reason: str) -> NoReturn:
         raise HTTPError(401, reason, fields=(self._challenge,))

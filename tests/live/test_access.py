@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.live.client import Client, get, open_client
-from tests.live.daemon import SITE, Daemon, daemon
+from tests.live.daemon import SITE, Daemon, await_end, daemon
 from tests.live.neighbours import ask_from, connect_from
 
 CONFIG = (
@@ -159,7 +159,9 @@ def test_a_reload_brings_other_rules() -> None:
         running.write("www/page", "public")
         assert ask_from(running, "127.0.0.4", get("/page")).status == 200
         strict = SITE.replace("listing = true", 'allow = ["127.0.0.1"]')
+        old = running.workers()
         assert running.reload(strict)
+        await_end(old)  # else one of them may still answer
         assert ask_from(running, "127.0.0.4", get("/page")).status == 403
         assert ask_from(running, "127.0.0.1", get("/page")).status == 200
         wrong = strict.replace('"127.0.0.1"]', '"127.0.0.1/8"]')

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.live.client import Client, get
-from tests.live.daemon import SITE, Daemon, daemon, read_all, wait_for
+from tests.live.daemon import SITE, Daemon, await_end, daemon, read_all, wait_for
 from tests.live.neighbours import connect_from
 from tests.live.secure import CONFIG as OF_TLS
 from tests.live.secure import secure
@@ -142,7 +142,9 @@ def test_M5_a_connection_whose_header_is_on_its_way_survives_a_reload(behind: Da
 
 
 def test_H9_the_header_has_to_come_in_time(behind: Daemon) -> None:
+    old = behind.workers()
     assert behind.reload(CONFIG.replace('header = "60s"', 'header = "300ms"'))
+    await_end(old)  # else one of them may still take the connection
     with connect_from(behind, PROXY) as connection:
         connection.sendall(b"PROXY TCP4 ")
         assert read_all(connection) == b""
