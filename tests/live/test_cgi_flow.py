@@ -141,30 +141,30 @@ def test_C10_a_body_reaches_the_program_as_it_comes(served: Daemon) -> None:
 
 
 FLOOD_SIZE = 200 << 20
-FLOOD = f"""\
+FLOOD = """\
 #!/usr/bin/env python3
 import os
 os.write(1, b'Content-Type: a/b\\n\\n')
 with open(os.environ['DOCUMENT_ROOT'] + '/progress', 'w') as progress:
-    for _ in range({FLOOD_SIZE >> 16}):
+    for number in range(int(os.environ['QUERY_STRING']) >> 16):
         piece = memoryview(bytes(65536))
         while piece:
             piece = piece[os.write(1, piece):]
         progress.seek(0)
-        progress.write(f'{{_:9}}')
+        progress.write(f'{number:9}')
         progress.flush()
 """
 
 
 @contextlib.contextmanager
-def flood(running: Daemon) -> Iterator[socket.socket]:
+def flood(running: Daemon, size: int = FLOOD_SIZE) -> Iterator[socket.socket]:
     """Ask for 200 MB, with a small window."""
     running.script("flood.py", FLOOD)
     with socket.socket() as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         client.settimeout(60)
         client.connect(("127.0.0.1", running.port))
-        client.sendall(b"GET /cgi-bin/flood.py HTTP/1.0\r\n\r\n")
+        client.sendall(f"GET /cgi-bin/flood.py?{size} HTTP/1.0\r\n\r\n".encode())
         yield client
 
 
@@ -186,21 +186,21 @@ def read_slowly(client: socket.socket) -> int:
     return total
 
 
-@pytest.mark.parametrize("spool", ["64M", "0"])
-def test_C10_a_slow_client_costs_no_memory(spool: str) -> None:
+@pytest.mark.parametrize(("spool", "size"), [("64M", 2 << 30), ("0", FLOOD_SIZE)])
+def test_C10_a_slow_client_costs_no_memory(spool: str, size: int) -> None:
     config = mounted(f'spool = "{spool}"').replace("workers = 2", "workers = 1")
     with daemon(config) as running:
         running.script("warm.sh", "#!/bin/sh\nprintf 'Content-Type: a/b\\n\\n'\n")
         running.get("/cgi-bin/warm.sh")
         before = memory(running)
-        with flood(running) as client:
+        with flood(running, size) as client:
             wait_for(lambda: _standstill(running), "the program to stand still")
             samples, total = [memory(running)], 0
             while piece := client.recv(1 << 20):
                 total += len(piece)
                 if total >> 24 >= len(samples):  # every 16 MiB
                     samples.append(memory(running))
-        assert total > FLOOD_SIZE
+        assert total > size
         assert max(samples) - before < 4 << 20
 
 
@@ -217,7 +217,7 @@ def test_C20_with_a_spool_the_program_does_not_wait_for_its_client() -> None:
     with daemon(config) as running, flood(running) as client:
         wait_for(lambda: progress(running) >= FLOOD_SIZE - 65536, "the program's end", within=60)
         wait_for(lambda: not running_in(running), "its place in the pool")
-        assert running.get("/cgi-bin/flood.py", method="HEAD").status == 200
+        assert running.get("/cgi-bin/flood.py?0", method="HEAD").status == 200
         assert read_slowly(client) > FLOOD_SIZE
 
 

@@ -1,4 +1,4 @@
-"""Every party killed, and a thousand programs; under every interpreter, as two users."""
+"""Every party killed, and thousands of programs; under every interpreter, as two users."""
 
 import os
 import signal
@@ -10,6 +10,7 @@ from pathlib import Path
 from forkhttpd.scoreboard import Cell
 from forkhttpd.spawner.protocol import How, Reason
 from tests.spawner.driver import Driver, adopt_orphans, children_of
+from tests.spawner.interpreters import PYTHON
 from tests.spawner.programs import (
     DAEMON,
     FOREVER,
@@ -76,7 +77,7 @@ def test_M1_a_master_that_dies_leaves_nothing(python: str, user: str) -> None:
         assert not driver.orphans()
 
 
-# A thousand programs.
+# Thousands of programs.
 
 
 @dataclass(frozen=True)
@@ -150,24 +151,31 @@ class Crowd:
                     self.bad.append(run)
 
 
-def test_C15_a_thousand_mixed_programs_leave_nothing(
-    python: str, user: str, directory: Path
-) -> None:
+def test_C15_mixed_programs_leave_nothing(python: str, user: str, directory: Path) -> None:
+    """Under each interpreter, as each user, cold and warm."""
     with Driver(python, user=user, processes=32, queue=200) as driver:
-        crowds = [Crowd(driver.worker()) for _ in range(3)]
-        for crowd in crowds:
-            crowd.worker.wait(crowd.worker.start("/bin/true"))
-        before = driver.fds()
-        all_kinds = kinds(directory)
-        for number in range(1000):
-            crowds[number % 3].add(all_kinds[number % len(all_kinds)])
-        for crowd in crowds:
-            crowd.finish()
-            assert not crowd.bad
-        wait_until(lambda: not driver.orphans(), "no orphans")
-        wait_until(lambda: not driver.children(), "no zombies")
-        wait_until(lambda: driver.cells(Cell.ACTIVE, Cell.QUEUED) == (0, 0), "empty tables")
-        assert driver.fds() == before
-        refused = sum(1 for crowd in crowds for run in crowd.worker.runs.values() if run.refused)
-        assert driver.cells(Cell.REQUESTS, Cell.REFUSED) == (1003 - refused, refused)
-        assert driver.log() == ""
+        run_mixed(driver, directory, count=300)
+
+
+def test_C15_ten_thousand_mixed_programs_leave_nothing(directory: Path) -> None:
+    with Driver(PYTHON, processes=32, queue=200) as driver:
+        run_mixed(driver, directory, count=1000 if Driver.warm else 10_000)
+
+
+def run_mixed(driver: Driver, directory: Path, *, count: int) -> None:
+    crowds = [Crowd(driver.worker()) for _ in range(3)]
+    for crowd in crowds:
+        crowd.worker.wait(crowd.worker.start("/bin/true"))
+    before = driver.fds()
+    all_kinds = kinds(directory)
+    for number in range(count):
+        crowds[number % 3].add(all_kinds[number % len(all_kinds)])
+    for crowd in crowds:
+        crowd.finish()
+        assert not crowd.bad
+    wait_until(lambda: not driver.orphans(), "no orphans")
+    wait_until(lambda: not driver.children(), "no zombies")
+    wait_until(lambda: driver.cells(Cell.ACTIVE, Cell.QUEUED) == (0, 0), "empty tables")
+    assert driver.fds() == before
+    refused = sum(1 for crowd in crowds for run in crowd.worker.runs.values() if run.refused)
+    assert driver.cells(Cell.REQUESTS, Cell.REFUSED) == (count + 3 - refused, refused)
