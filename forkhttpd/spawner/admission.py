@@ -4,7 +4,8 @@ Pure: the clock is an argument.  The queue is first come, first served over all 
 entry waits equally long, so that the first in the queue is always the first to run out of time.
 
 Entries of one mount may have a limit of their own below the pool's.  Those that wait for it let
-others pass: a mount that is full holds up nobody but itself.
+others pass, and they get that much of the queue, too: a mount with a quarter of the programs has a
+quarter of the places to wait (one at least).  So a mount that is full holds up nobody but itself.
 """
 
 import math
@@ -61,14 +62,22 @@ class Admission(Generic[Entry]):
         free = max(0, self.limit - self.running)
         if not self._has_shares:
             return len(self._waiting) < free + self._places
-        running, held = dict(self._shares), 0
+        running, held, alike = dict(self._shares), 0, 0
         for _, _, other in self._waiting.values():  # who of them is going to run?
             if free and _has_room(other, running):
                 free -= 1
                 running[other.name] = running.get(other.name, 0) + 1
             else:
                 held += 1
-        return (free > 0 and _has_room(share, running)) or held < self._places
+                alike += other.name == share.name
+        if free > 0 and _has_room(share, running):
+            return True
+        return held < self._places and alike < self._places_of(share)
+
+    def _places_of(self, share: Share) -> int:
+        if not share.most:
+            return self._places
+        return max(1, math.ceil(self._places * min(share.most / self.limit, 1.0)))
 
     def admit(self, *, now: float) -> Optional[Tuple[Entry, float]]:
         """Let the next one run, if there is one and a place: the entry and the seconds it waited.

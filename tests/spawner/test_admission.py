@@ -141,13 +141,20 @@ def test_C14_a_share_has_its_limit_and_lets_others_pass() -> None:
     assert admit_all(admission, 0.0) == ["g4"]
 
 
-def test_C14_a_share_that_is_full_fills_the_queue_and_keeps_nobody_else_from_running() -> None:
-    admission = pool(limit=4, places=2)
+def test_C14_a_share_that_is_full_fills_its_part_of_the_queue_and_no_more() -> None:
+    admission = pool(limit=4, places=4)
     taken = [admission.arrive(key, key, now=0.0, share=GIT) for key in "abcde"]
     assert taken == [True, True, True, True, False], "two run, two wait, one is too many"
     assert admission.arrive("any", "any", now=0.0), "it need not wait"
     assert admit_all(admission, 0.0) == ["a", "b", "any"]
     assert len(admission) == 2
+    others = [admission.arrive(key, key, now=0.0) for key in ("x", "y", "z", "much")]
+    assert others == [True, True, True, False], "one runs, and two of four places were left"
+
+
+def test_C14_the_smallest_share_has_a_place_to_wait() -> None:
+    admission = pool(limit=8, places=2)
+    assert [admission.arrive(key, key, now=0.0, share=WIKI) for key in "abc"] == [True, True, False]
 
 
 @given(
