@@ -28,6 +28,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from forkhttpd.handlers.docroot import READ_FLAGS
 from forkhttpd.http1.headers import Items
 from forkhttpd.http1.response import Response
 
@@ -62,7 +63,8 @@ class Entry:
 
     location: its full name, for the stat; etag with its quotes; modified in seconds since the
     epoch; fields: those of a 200; unchanged: the shared 304; whole: the shared 200, None for a
-    file that is sent from the disk; used: asked for since the cache was last full.
+    file that is sent from the disk; used: asked for since the cache was last full; moment: when it
+    was last found to hold.
     """
 
     identity: Identity
@@ -74,6 +76,46 @@ class Entry:
     unchanged: Response
     whole: Response | None
     used: bool = False
+    moment: int = -1
+
+    def holds(self, moment: int) -> bool:
+        """Whether this is still the version of the file; a `Proof` of its answers."""
+        if self.moment == moment:
+            return True
+        try:
+            status = os.stat(self.location)
+        except OSError:
+            return False
+        if not self.is_of(status):
+            return False
+        self.moment = moment
+        self.used = True
+        return True
+
+    def open(self) -> int:
+        """Return a descriptor of this version of the file, -1 if there is another one.
+
+        Whatever way the name leads now: the very file, unchanged, was found by all the rules
+        before.  That takes 3.5 µs less than to find it again.
+        """
+        try:
+            fd = os.open(self.location, READ_FLAGS)
+        except OSError:
+            return -1
+        if self.is_of(os.fstat(fd)):
+            return fd
+        os.close(fd)
+        return -1
+
+    def is_of(self, status: os.stat_result) -> bool:
+        """Whether this is the version that a stat tells of."""
+        return self.identity == (
+            status.st_dev,
+            status.st_ino,
+            status.st_size,
+            status.st_mtime_ns,
+            status.st_ctime_ns,
+        )
 
     @property
     def modified_ns(self) -> int:
@@ -84,6 +126,31 @@ class Entry:
     def weight(self) -> int:
         """Bytes of memory, about."""
         return _OVERHEAD + (_COPIES * self.size if self.whole is not None else 0)
+
+
+@dataclass(slots=True)
+class Absence:
+    """A file that is not there: its full name, and when it was last missed.  A `Proof` of a 404."""
+
+    location: bytes
+    moment: int = -1
+
+    def holds(self, moment: int) -> bool:
+        """Whether it is still absent."""
+        if self.moment == moment:
+            return True
+        try:
+            os.stat(self.location)
+        except (FileNotFoundError, NotADirectoryError):
+            self.moment = moment
+            return True
+        except OSError:
+            return False
+        return False
+
+    def open(self) -> int:
+        """There is nothing to open."""
+        return -1
 
 
 class Cache:
@@ -122,17 +189,15 @@ class Cache:
         except OSError:
             self._drop(path)
             return None
-        if entry.identity != (
-            status.st_dev,
-            status.st_ino,
-            status.st_size,
-            status.st_mtime_ns,
-            status.st_ctime_ns,
-        ):
+        if not entry.is_of(status):
             self._drop(path)
             return None
         entry.used = True
         return entry
+
+    def kept(self, path: str) -> Entry | None:
+        """Return the entry of a path as it was last found, without looking."""
+        return self._entries.get(path)
 
     def known(self, path: str, version: Identity) -> Entry | None:
         """Return the entry of the very version of a file that the caller has open."""

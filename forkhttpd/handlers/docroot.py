@@ -28,7 +28,7 @@ from forkhttpd.handlers.resolver import Opener, Symlinks, openers
 from forkhttpd.http1.errors import HTTPError
 
 _ROOT_FLAGS: Final = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
-_READ_FLAGS: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+READ_FLAGS: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 _LOOK_FLAGS: Final = os.O_PATH | os.O_CLOEXEC
 
 _ABSENT: Final = frozenset(
@@ -94,7 +94,7 @@ class Docroot:
 
         Raises HTTPError as `refusal` has it.  What is returned can be a FIFO or a device.
         """
-        return self._open(path, _READ_FLAGS)
+        return self._open(path, READ_FLAGS)
 
     def look(self, path: str) -> os.stat_result:
         """Return the status of what is there, links followed, without opening it for reading.

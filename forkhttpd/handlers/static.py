@@ -17,7 +17,7 @@ from typing import Final
 
 from forkhttpd.config import Mount
 from forkhttpd.handlers import redirect
-from forkhttpd.handlers.cache import Cache, Entry
+from forkhttpd.handlers.cache import Absence, Cache, Entry
 from forkhttpd.handlers.docroot import Docroot, refusal
 from forkhttpd.handlers.files import Coding, Files, Found
 from forkhttpd.handlers.listing import contents, document, page
@@ -28,7 +28,7 @@ from forkhttpd.http1 import negotiation
 from forkhttpd.http1.errors import HTTPError
 from forkhttpd.http1.headers import Items
 from forkhttpd.http1.request import Request
-from forkhttpd.http1.response import Bytes, Response
+from forkhttpd.http1.response import Bytes, Proof, Response
 
 _ALLOW: Final = (("Allow", "GET, HEAD, OPTIONS"),)
 _CODINGS: Final = {
@@ -43,6 +43,7 @@ class Static:
     """The handler of a mount with a docroot."""
 
     __slots__ = (
+        "_cache",
         "_clock",
         "_coded",
         "_codings",
@@ -79,6 +80,7 @@ class Static:
             is_program=is_program,
             media_types=media_types,
         )
+        self._cache = cache
         self._clock = clock
         self._codings = tuple(coding.name for coding in codings)
         self._coded = {coding.name: files(coding=coding) for coding in codings}
@@ -109,6 +111,21 @@ class Static:
             if error.status != 404 or not self._mount.fallback:
                 raise
             return self._fall_back(request, path, error)
+
+    def proof(self, request: Request, path: str, *, status: int) -> Proof | None:
+        """Return what proves the answer, of that status, that the request has just had.
+
+        None where no single stat can: what is chosen among several files, listings, redirections.
+        The answer must depend on nothing of the request but its line, its host and its conditions.
+        """
+        line = request.line
+        if line.method not in ("GET", "HEAD") or line.target.encoded_slash >= 0 or self._codings:
+            return None
+        if path.endswith("/"):
+            return self._cache.kept(path + self._mount.index[0]) if self._mount.index else None
+        if status == 404 and not self._mount.fallback:
+            return Absence(self._docroot.location(path))
+        return self._cache.kept(path)
 
     def _respond(self, request: Request, path: str) -> Response:
         found = self._find(request, path)

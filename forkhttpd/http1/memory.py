@@ -41,7 +41,7 @@ class HeadMemory:
         self, line_key: bytes, line: RequestLine, *, section_key: bytes, section: HeaderSection
     ) -> None:
         """Keep both parts of an accepted head, unless it is one that must stay out."""
-        if self._is_small(line_key, section_key) and _is_alone(line, section):
+        if self._is_small(line_key, section_key) and stands_alone(line, section):
             self._make_room()
             self.lines[line_key] = line
             self.sections[section_key] = section
@@ -59,7 +59,7 @@ class HeadMemory:
                 part.clear()
 
 
-def _is_alone(line: RequestLine, section: HeaderSection) -> bool:
+def stands_alone(line: RequestLine, section: HeaderSection) -> bool:
     """Whether neither part depends on the other, and nothing follows the head."""
     return (
         not line.target.authority

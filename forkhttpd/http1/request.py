@@ -8,7 +8,7 @@ with every line, and many clients the same line, so neither is parsed again (see
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from forkhttpd.http1.account import Account
 from forkhttpd.http1.headers import Fields
@@ -90,8 +90,7 @@ class RequestBody(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(NamedTuple):
     """One end of a connection: a numeric address and a port; a Unix socket has "" and 0."""
 
     host: str

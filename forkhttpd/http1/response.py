@@ -7,6 +7,7 @@ connection does so in `finally`, and there a file is closed and a program ended.
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
 
 from forkhttpd.http1.headers import Items
 
@@ -23,8 +24,7 @@ class Bytes:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class FileSlice:
+class FileSlice(NamedTuple):
     """`length` bytes of an open file from `start` on; the response owns the descriptor."""
 
     fd: int
@@ -80,6 +80,16 @@ class Rendered:
     wire: bytes
     sent: int
     keep_alive: bool
+
+
+class Proof(Protocol):
+    """What shows, as long as it holds, that the same request has the same answer as before."""
+
+    def holds(self, moment: int) -> bool:
+        """Look whether it does; once for all who ask under the same `moment` (see `Loop`)."""
+
+    def open(self) -> int:
+        """Return a descriptor of the file that the answer is read from, -1 if it holds no more."""
 
 
 Body = Empty | Bytes | FileSlice | FileParts | Chunks | Raw

@@ -12,11 +12,14 @@ loop's clock, and ends early with `DeadlineExceeded` or `Cancelled`.
 
 from forkhttpd.loop.future import Event, Future
 from forkhttpd.loop.kernel import (
+    ASLEEP,
+    AWAKE,
     FOREVER,
     Cancelled,
     DeadlineExceeded,
     Loop,
     Port,
+    Taker,
     Task,
 )
 from forkhttpd.loop.stream import Disconnected, Pipe, Stream
@@ -26,6 +29,8 @@ from forkhttpd.loop.tlsstream import HandshakeFailed, NotEncrypted, TLSStream
 ByteStream = Stream | TLSStream
 
 __all__ = [
+    "ASLEEP",
+    "AWAKE",
     "FOREVER",
     "ByteStream",
     "Cancelled",
@@ -40,5 +45,6 @@ __all__ = [
     "Port",
     "Stream",
     "TLSStream",
+    "Taker",
     "Task",
 ]

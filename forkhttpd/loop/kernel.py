@@ -45,7 +45,8 @@ SWEEP_DELAY = 0.02
 SWEEP_DELAY_PER_TASK = 25e-6
 
 _HANGUP = select.EPOLLHUP | select.EPOLLERR | select.EPOLLRDHUP
-_READ = select.EPOLLIN | _HANGUP
+_IN = select.EPOLLIN
+_READ = _IN | _HANGUP
 _WRITE = select.EPOLLOUT | select.EPOLLHUP | select.EPOLLERR
 _WATCH_READ = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLET
 _WATCH_BOTH = _WATCH_READ | select.EPOLLOUT
@@ -59,6 +60,12 @@ class DeadlineExceeded(Exception):
 
 class Cancelled(BaseException):
     """The task is to end: its client has gone, or the process stops."""
+
+
+# Called at an edge that is no hang-up; returns the task's new deadline, or one of these.
+Taker = Callable[[], float]
+AWAKE = 0.0  # the task has to go on itself
+ASLEEP = -1.0  # there was nothing; the deadline stays
 
 
 class Task:
@@ -119,6 +126,7 @@ class Port:
         "_interest",
         "_loop",
         "_reader",
+        "_taker",
         "_writer",
         "can_read",
         "fd",
@@ -135,14 +143,17 @@ class Port:
         self._eager = 0  # reads since the last wait
         self._interest = 0
         self._reader: Task | None = None
+        self._taker: Taker | None = None
         self._writer: Task | None = None
 
     @coroutine
-    def readable(self, deadline: float) -> Generator[None, None, None]:
+    def readable(self, deadline: float, taker: Taker | None = None) -> Generator[None, None, None]:
         """Wait until there is something to read, or the end.
 
         Who finds something time and again without a wait lets the others run in between: a client
         that sends faster than it is answered would otherwise have the loop for itself.
+
+        A `taker` is called first, and may spare the task the waking (0.5 µs).
         """
         loop = self._loop
         if self.can_read:
@@ -156,13 +167,14 @@ class Port:
         if not self._interest:
             self.watch()
         task = self._reader = loop.current
+        self._taker = taker
         task.deadline = deadline
         if deadline < loop.sweep_at:
             loop.sweep_at = deadline
         try:
             yield
         finally:
-            self._reader = None
+            self._reader = self._taker = None
             task.deadline = FOREVER
 
     @coroutine
@@ -203,6 +215,13 @@ class Port:
         self._interest = interest
 
     def _notify(self, events: int) -> None:
+        if events == _IN and self._taker is not None and self._reader is not None:
+            deadline = self._taker()
+            if deadline > AWAKE:
+                self._reader.deadline = deadline
+            elif deadline == AWAKE:
+                self._reader.resume()
+            return
         if events & _READ:
             self.can_read = True
             if events & _HANGUP:
@@ -223,6 +242,10 @@ class Loop:
 
     clock: seconds that never go back; report: told of exceptions that no task caught.
     `now` is the clock at the start of the current turn.
+
+    moment: whatever an event of this turn tells had begun when the number last changed, so what was
+    looked at under a number is as good as looked at again, for all who are served under the same.
+    Whoever lets in somebody new in the middle of a turn begins a new moment.
     """
 
     def __init__(
@@ -237,6 +260,7 @@ class Loop:
         self.tasks: set[Task] = set()
         self.report = report
         self.now = clock()
+        self.moment = 0
         self.sweep_at = FOREVER
         self.current: Task  # set while one runs
         self._clock = clock
@@ -291,6 +315,7 @@ class Loop:
         """Wait for events at most `longest` seconds and run whoever they wake."""
         events = self.epoll.poll(self._patience(longest), _EVENTS_PER_TURN)
         self.now = self._clock()
+        self.moment += 1
         for fd, flags in events:
             watcher = self.watchers.get(fd)
             if watcher is not None:  # else closed earlier in this batch

@@ -12,10 +12,11 @@ import struct
 from types import TracebackType
 from typing import Self
 
-from forkhttpd.loop.kernel import DeadlineExceeded, Loop, Port
+from forkhttpd.loop.kernel import AWAKE, DeadlineExceeded, Loop, Port, Taker
 
 READ_SIZE = 65536  # the most that one receive returns
-_SENDFILE_SIZE = 1 << 20  # per call, so that one fast client does not hold the loop
+GLANCE_SIZE = 4096  # the same of `receive_now`: what recv makes room for costs, 0.55 µs for 64 KiB
+_SENDFILE_SIZE = 2 << 20  # per call, so that one fast client does not hold the loop
 _NO_LINGER = struct.pack("ii", 1, 0)
 _NOTHING = memoryview(b"")
 _PEEK = socket.MSG_PEEK | socket.MSG_DONTWAIT
@@ -28,7 +29,7 @@ class Disconnected(Exception):
 class Stream:
     """A connected, non-blocking stream socket."""
 
-    __slots__ = ("_loop", "_recv", "_rest", "_send", "_socket", "port")
+    __slots__ = ("_loop", "_recv", "_rest", "_returned", "_send", "_socket", "port")
 
     def __init__(self, loop: Loop, connected: socket.socket) -> None:
         self.port = Port(loop, connected.fileno())
@@ -37,6 +38,7 @@ class Stream:
         self._recv = connected.recv
         self._send = connected.send
         self._rest = _NOTHING
+        self._returned: bytes | None = None
 
     async def receive(self, deadline: float) -> bytes:
         """Return what has arrived, at most READ_SIZE bytes, b"" at the end of the stream.
@@ -56,6 +58,38 @@ class Stream:
             if len(data) < READ_SIZE:
                 port.can_read = port.hung_up
             return data
+
+    async def receive_unless(self, taker: Taker, deadline: float) -> bytes | None:
+        """Receive what a taker (see `Port.readable`) has not taken; None when it took something.
+
+        The taker reads by `receive_now` and gives back by `give_back`.  Raises as `receive` does.
+        """
+        while self._returned is None:
+            await self.port.readable(deadline, taker)
+            if self._returned is None and taker() > AWAKE:
+                return None
+        data, self._returned = self._returned, None
+        return data
+
+    def receive_now(self) -> bytes | None:
+        """Return what has arrived, at most GLANCE_SIZE bytes, None when there is nothing.
+
+        A connection that failed has come to its end: whoever writes to it learns the rest.
+        """
+        port = self.port
+        try:
+            data = self._recv(GLANCE_SIZE)
+        except BlockingIOError:
+            port.can_read = port.hung_up = False
+            return None
+        except OSError:
+            return b""
+        port.can_read = port.hung_up or len(data) == GLANCE_SIZE
+        return data
+
+    def give_back(self, data: bytes) -> None:
+        """Have the next `receive_unless` return what was received and not used."""
+        self._returned = data
 
     async def send(self, data: bytes, patience: float, *, flags: int = 0) -> None:
         """Send all of it; raises DeadlineExceeded when the peer takes nothing for `patience`.
@@ -115,15 +149,17 @@ class Stream:
                 await self._loop.yield_turn()
             return sent
 
-    def receive_now(self) -> bytes | None:
-        """Return what has arrived as `receive` does, None when there is nothing."""
+    def send_file_now(self, fd: int, start: int, length: int) -> int:
+        """Send of a file what finds room now, return how much; raises Disconnected.
+
+        0 may also mean that the file has no more: then `send_file` will tell.
+        """
         try:
-            return self._recv(READ_SIZE)
+            return os.sendfile(self.port.fd, fd, start, min(length, _SENDFILE_SIZE))
         except BlockingIOError:
-            self.port.can_read = self.port.hung_up = False
-            return None
-        except OSError:
-            return b""
+            return 0
+        except OSError as error:
+            raise Disconnected from error
 
     def has_left(self) -> bool:
         """Whether the peer has closed its side and nothing of it is left to read."""
@@ -143,13 +179,18 @@ class Stream:
             return True
         return False
 
-    async def finish(self, patience: float, longest: float) -> None:
+    async def finish(self, patience: float, longest: float, *, is_last: bool = False) -> None:
         """Say that nothing more comes, and wait for the peer to say the same (RFC 9112 §9.6).
 
         A socket that is closed with unread input resets the connection, and the peer may lose the
         answer that it was just sent; hence half a close, and the input read and thrown away for
         `longest` seconds, or until there is none for `patience`.  Raises Disconnected.
+
+        A peer that has said itself that it `is_last`, what we have read, sends no more: there is
+        nothing to wait for if nothing is left unread.  That saves four system calls and a turn.
         """
+        if is_last and not self.port.can_read:
+            return
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_WR)
         end = self._loop.now + longest

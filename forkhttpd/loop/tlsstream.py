@@ -26,7 +26,7 @@ import socket
 import ssl
 from contextlib import suppress
 
-from forkhttpd.loop.kernel import Loop
+from forkhttpd.loop.kernel import AWAKE, Loop, Taker
 from forkhttpd.loop.stream import Disconnected, Stream
 
 _RECORD = 16384  # bytes in the largest record, RFC 8446 §5.1
@@ -55,6 +55,7 @@ class TLSStream:
         "_loop",
         "_outgoing",
         "_received",
+        "_returned",
         "_tls",
         "port",
         "wire",
@@ -69,6 +70,7 @@ class TLSStream:
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
         self._received = b""  # decrypted before somebody asked for it
         self._held = b""  # to share a record with what is sent next
+        self._returned: bytes | None = None
         self._ended = False  # the peer has said that nothing more comes
 
     @property
@@ -116,6 +118,39 @@ class TLSStream:
             data = self._decrypt(encrypted)
         return data
 
+    async def receive_unless(self, taker: Taker, deadline: float) -> bytes | None:
+        """Receive what a taker has not taken; see `Stream`."""
+        while self._returned is None:
+            if not self._received and not self._ended:
+                await self.port.readable(deadline, taker)
+            if self._returned is None and taker() > AWAKE:
+                return None
+        data, self._returned = self._returned, None
+        return data
+
+    def receive_now(self) -> bytes | None:
+        """Return what has arrived, None when that is nothing whole; see `Stream`."""
+        data, self._received = self._received, b""
+        if data or self._ended:
+            return data
+        encrypted = self.wire.receive_now()
+        if not encrypted:
+            return encrypted
+        try:
+            data = self._decrypt(encrypted)
+        except Disconnected:
+            return b""
+        return data if data or self._ended else None
+
+    def give_back(self, data: bytes) -> None:
+        """Have the next `receive_unless` return what was not used; see `Stream`."""
+        self._returned = data
+
+    @property
+    def is_sending(self) -> bool:
+        """Whether there is a rest that waits to be flushed."""
+        return self.wire.is_sending
+
     async def send(self, data: bytes, patience: float, *, flags: int = 0) -> None:
         """Send all of it; see `Stream`."""
         if not self.send_now(data, flags):
@@ -147,6 +182,11 @@ class TLSStream:
             await self._loop.yield_turn()
         return len(data)
 
+    def send_file_now(self, fd: int, start: int, length: int) -> int:
+        """Send nothing: what has to be encrypted is more than a moment's work; see `Stream`."""
+        del fd, start, length
+        return 0
+
     def has_left(self) -> bool:
         """Whether the peer has closed its side and nothing of it is left to read.
 
@@ -166,7 +206,7 @@ class TLSStream:
         """Whether the connection is torn down; see `Stream`."""
         return self.wire.is_reset()
 
-    async def finish(self, patience: float, longest: float) -> None:
+    async def finish(self, patience: float, longest: float, *, is_last: bool = False) -> None:
         """Say that nothing more comes, in TLS (RFC 8446 §6.1) and below; see `Stream`.
 
         Raises Disconnected, DeadlineExceeded.
@@ -174,7 +214,7 @@ class TLSStream:
         with suppress(ssl.SSLError):  # it would wait for the peer to say the same
             self._tls.unwrap()
         await self._send_answers(self._loop.now + patience)
-        await self.wire.finish(patience, longest)
+        await self.wire.finish(patience, longest, is_last=is_last)
 
     def abort(self) -> None:
         """Close by a reset; see `Stream`."""

@@ -2,6 +2,7 @@
 
     worker.py       the process: its turns, its signals, its draining
     acceptor.py     takes connections from a listener
+    shortcut.py     the short way of a request that was answered before; answers.py: those answers
     connection.py   one client: read a request, respond, send, log, again or close
     body.py         a request's body, pulled from the connection
     sender.py       the only place that writes to a client

@@ -95,7 +95,7 @@ class Acceptor:
         self._listener.close()
 
     def _accept(self, _events: int) -> None:
-        if self._take_one():
+        if self._take_one() and self._watching:
             self._accepts += 1
             held = self._held()
             if held > self._held_before or self._accepts % _ACCEPTS_PER_REGISTRATION == 0:
@@ -114,6 +114,7 @@ class Acceptor:
                 return True
             self._on_shortage(error)
             return False
+        self._loop.moment += 1  # it may be younger than what was looked at in this turn
         connected.setblocking(False)
         self._on_connection(connected, endpoint(address))
         return True

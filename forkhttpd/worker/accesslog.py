@@ -15,9 +15,10 @@ import math
 import os
 import re
 import time
+from collections.abc import Callable
 
 from forkhttpd.http1.account import Account
-from forkhttpd.http1.request import Endpoint, Request
+from forkhttpd.http1.request import Endpoint, HeaderSection, Request
 from forkhttpd.outlet import PROGRESS_PAUSE, RETRY_PAUSE, Outlet
 
 FLUSH_DELAY = 0.2  # seconds
@@ -55,7 +56,17 @@ def _escape(match: re.Match[str]) -> str:
 class AccessLog:
     """Formats and writes; `fd` is -1 when there is no log.  The descriptor is the worker's."""
 
-    __slots__ = ("_flush_at", "_format", "_lines", "_outlet", "_refused", "_stamp", "dropped", "fd")
+    __slots__ = (
+        "_flush_at",
+        "_format",
+        "_lines",
+        "_outlet",
+        "_refused",
+        "_stamp",
+        "dropped",
+        "fd",
+        "whence",
+    )
 
     def __init__(self, fd: int, *, format: str) -> None:  # noqa: A002 - the key's name
         self.fd = fd
@@ -63,6 +74,7 @@ class AccessLog:
         self._outlet = Outlet(fd, limit=MOST_WAITING)
         is_coloured = format == "console" and _is_coloured(fd)
         self._format, self._refused = _FORMATS["coloured" if is_coloured else format]
+        self.whence = _WHENCE.get(format)
         self._lines: list[str] = []
         self._flush_at = 0.0
         self._stamp = ""
@@ -75,6 +87,11 @@ class AccessLog:
         """Add the line of an answered request; `sent` counts bytes of the body."""
         if self.fd >= 0:
             self._add_line(self._format(request, status, sent, now, self._stamp), now)
+
+    def add_parts(self, who: str, what: str, whence: str, *, now: float) -> None:
+        """Add a line whose parts are known: `who`, `what` and `self.whence`, where it has that."""
+        if self.fd >= 0:
+            self._add_line(f"{who}{self._stamp}{what}{whence}", now)
 
     def add_refused(self, client: Endpoint, status: int, sent: int, *, now: float) -> None:
         """Add the line of what could not be read as a request."""
@@ -118,25 +135,39 @@ class AccessLog:
         self._lines.append(line)
 
 
+def who(client: Endpoint, user: str = "") -> str:
+    """Return the part of a line before the time."""
+    return f"{client.host or '-'} - {_user(user)} ["
+
+
+def what(text: str, status: int, sent: int) -> str:
+    """Return the part of a line behind the time, for a request line as it came."""
+    return f'] "{quoted(text)}" {status} {sent or "-"}'
+
+
 def _user(name: str) -> str:
     """Return a name that can stand between spaces in a line; "-" for nobody."""
     return quoted(name).replace(" ", "\\x20") if name else "-"
 
 
+def _whence_common(_section: HeaderSection) -> str:
+    return "\n"
+
+
+def _whence_combined(section: HeaderSection) -> str:
+    fields = section.fields
+    return f' "{quoted(fields.get("referer"))}" "{quoted(fields.get("user-agent"))}"\n'
+
+
 def _common(request: Request, status: int, sent: int, _now: float, stamp: str) -> str:
-    return (
-        f"{request.hop.client.host or '-'} - {_user(request.user)} [{stamp}] "
-        f'"{quoted(request.line.text)}" {status} {sent or "-"}\n'
-    )
+    before = who(request.hop.client, request.user)
+    return f"{before}{stamp}{what(request.line.text, status, sent)}\n"
 
 
 def _combined(request: Request, status: int, sent: int, _now: float, stamp: str) -> str:
-    fields = request.section.fields
-    return (
-        f"{request.hop.client.host or '-'} - {_user(request.user)} [{stamp}] "
-        f'"{quoted(request.line.text)}" {status} {sent or "-"} "{quoted(fields.get("referer"))}" '
-        f'"{quoted(fields.get("user-agent"))}"\n'
-    )
+    before = who(request.hop.client, request.user)
+    line = f"{before}{stamp}{what(request.line.text, status, sent)}"
+    return line + _whence_combined(request.section)
 
 
 def _combined_plus(request: Request, status: int, sent: int, now: float, stamp: str) -> str:
@@ -234,6 +265,11 @@ def _is_coloured(fd: int) -> bool:
     return fd >= 0 and os.isatty(fd) and not os.environ.get("NO_COLOR")
 
 
+# The formats whose lines are the same for the same request, but for the client and the time.
+_WHENCE: dict[str, Callable[[HeaderSection], str]] = {
+    "common": _whence_common,
+    "combined": _whence_combined,
+}
 _FORMATS = {
     "console": (_console, _console_refused),
     "coloured": (_coloured, _coloured_refused),

@@ -10,7 +10,6 @@ that has only finished sending, so it counts after a grace; a closed browser tab
 """
 
 import logging
-import socket
 from dataclasses import replace
 
 from forkhttpd.http1.errors import Elsewhere, HTTPError
@@ -18,7 +17,6 @@ from forkhttpd.http1.parser import Parser
 from forkhttpd.http1.request import (
     NO_BODY,
     Encryption,
-    Endpoint,
     HeaderSection,
     Hop,
     Request,
@@ -36,16 +34,15 @@ from forkhttpd.loop import (
     Disconnected,
     HandshakeFailed,
     NotEncrypted,
-    Stream,
     Task,
     TLSStream,
 )
 from forkhttpd.worker.body import Body
 from forkhttpd.worker.context import Context
-from forkhttpd.worker.entrance import Entrance
 from forkhttpd.worker.errorpage import error_response
 from forkhttpd.worker.redirection import redirected
 from forkhttpd.worker.sender import CutShort, Sender
+from forkhttpd.worker.shortcut import Shortcut
 
 CLIENT_LEFT = 499  # a status for the log alone, where others have it, too
 LOCAL_REDIRECTS = 5  # after one another; more are a loop
@@ -66,7 +63,6 @@ class Connection:
 
     __slots__ = (
         "_context",
-        "_count",
         "_grace",
         "_hop",
         "_loop",
@@ -74,40 +70,30 @@ class Connection:
         "_proxies",
         "_respond_to",
         "_sender",
+        "_shortcut",
         "_stream",
         "_task",
         "request",
     )
 
-    def __init__(
-        self,
-        context: Context,
-        connected: socket.socket,
-        *,
-        id: int,  # noqa: A002 - the field's term
-        client: Endpoint,
-        entrance: Entrance,
-    ) -> None:
+    def __init__(self, context: Context, shortcut: Shortcut) -> None:
+        client, entrance = shortcut.client, shortcut.entrance
         self._context = context
         self._loop = context.loop
         self._respond_to = entrance.respond
-        self._stream: ByteStream = (
-            Stream(context.loop, connected)
-            if entrance.tls is None
-            else TLSStream(context.loop, connected, entrance.tls)
-        )
+        self._shortcut = shortcut
+        self._stream: ByteStream = shortcut.stream
         self._parser = Parser(context.memory.limits, context.memory)
         self._sender = self._make_sender()
         self._hop = Hop(
             client,
             entrance.server,
             scheme="http" if entrance.tls is None else "https",
-            name=f"{context.name}-{id:x}",
+            name=shortcut.name,
             watch_client=self._watch_client,
         )
         proxies = context.proxies
         self._proxies = proxies if proxies is not None and proxies.trust(client.host) else None
-        self._count = 0
         self.request: Request | None = None  # the one being answered
         self._grace = FOREVER  # seconds that a client which sends no more may still listen
         self._task: Task
@@ -122,7 +108,7 @@ class Connection:
                 while await self._serve_one():
                     pass
             patience = FINISH_HASTE if self._context.draining else FINISH_PATIENCE
-            await self._stream.finish(patience, FINISH_LONGEST)
+            await self._stream.finish(patience, FINISH_LONGEST, is_last=self._shortcut.is_last)
         except (CutShort, DeadlineExceeded):
             self._stream.abort()
         except Disconnected:
@@ -136,7 +122,7 @@ class Connection:
 
     def retire(self, patience: float) -> None:
         """Serve no more than the request at hand, or one that comes within `patience` seconds."""
-        if self.request is None and not self._parser.started:
+        if self.request is None and not self._parser.started and not self._shortcut.has_left:
             self._task.hurry(self._loop.now + patience)
 
     def _make_sender(self) -> Sender:
@@ -198,26 +184,39 @@ class Connection:
             elif not header_until:  # absolute, from the first byte on (H9)
                 deadline = header_until = self._loop.now + timeouts.header
             try:
-                data = await self._stream.receive(deadline)
+                data = await self._receive(deadline)
             except DeadlineExceeded:
                 if not started:
                     return None
                 raise HTTPError(408, "the header stopped coming", close=True) from None
+            if data is None:
+                continue
             if not data:
                 return None
             parser.feed(data)
             head = parser.next_request()
         return head
 
+    async def _receive(self, deadline: float) -> bytes | None:
+        """Receive; None when the shortcut has answered what came.  It knows whole requests only."""
+        stream = self._stream
+        if self._parser.buffered:
+            return await stream.receive(deadline)
+        data = await stream.receive_unless(self._shortcut.take, deadline)
+        if not data and self._shortcut.has_left:
+            await self._shortcut.finish(self._sender)
+            return b"" if self._shortcut.is_last else None
+        return data
+
     def _make_request(self, line: RequestLine, section: HeaderSection) -> Request:
-        self._count += 1
+        self._shortcut.count += 1
         body = NO_BODY if section.length == 0 else self._make_body(section)
         proxies = self._proxies
         return Request(
             line,
             section,
             hop=self._hop if proxies is None else proxies.look_behind(self._hop, section.fields),
-            number=self._count,
+            number=self._shortcut.count,
             received=self._loop.now,
             body=body,
         )
@@ -270,12 +269,14 @@ class Connection:
         keep_alive = request.section.keep_alive and not context.draining and body.can_be_discarded
         if context.names_answers:
             response = _named(response, request.id)
+        self._shortcut.learn(request, response)
         try:
             stays = await self._sender.send(
                 response, request.line, context.date, keep_alive=keep_alive
             )
         finally:
             context.count(request, response.status, self._sender.sent)
+        self._shortcut.is_last = body is NO_BODY and not request.section.keep_alive
         return stays and (body is NO_BODY or await body.discard())
 
     async def _refuse(self, error: HTTPError) -> None:
@@ -290,6 +291,8 @@ class Connection:
 
     def _log_refusal(self, request: Request, error: HTTPError) -> None:
         level = logging.ERROR if error.status >= 500 else _REFUSALS.get(error.status, logging.DEBUG)
+        if not self._context.log.isEnabledFor(level):
+            return
         self._context.log.log(
             level, "%s: %s: %d %s", request.id, request.line.text, error.status, error.reason
         )

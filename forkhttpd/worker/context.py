@@ -18,6 +18,7 @@ from forkhttpd.http1.response import Response
 from forkhttpd.loop import DeadlineExceeded, Future, Loop
 from forkhttpd.scoreboard import Cell, Slot
 from forkhttpd.worker.accesslog import AccessLog
+from forkhttpd.worker.answers import Answer, Answers, Kind
 from forkhttpd.worker.pace import Pace
 from forkhttpd.worker.tally import Tally
 
@@ -46,6 +47,7 @@ class Context:
         "_second",
         "access_log",
         "active",
+        "answers",
         "bytes_sent",
         "complained",
         "connections",
@@ -99,6 +101,7 @@ class Context:
                 header_fields=config.limits.header_fields,
             )
         )
+        self.answers = Answers()
         self.draining = False
         self.patience = config.timeouts.idle  # with a client that asks for nothing
         self.connections: set[Retiring] = set()
@@ -130,6 +133,21 @@ class Context:
             self._log(request, request.account, status, sent, now=self.loop.now)
         else:
             self.loop.spawn(self._log_settled(request, request.account, status, sent))
+
+    def count_known(self, who: str, kind: Kind, answer: Answer, sent: int, *, told: str) -> None:
+        """Count and log an answer as `count` would; who, told: parts of its line."""
+        self.requests += 1
+        self.bytes_sent += sent
+        now = self.loop.now
+        if self.tally is not None:
+            host, method = kind.section.host, answer.line.method
+            self.tally.count_file(host, method, answer.response.status, sent, received=now)
+        self.access_log.add_parts(who, told, kind.told, now=now)
+
+    def drain(self) -> None:
+        """Answer every request as the last one of its connection."""
+        self.draining = True
+        self.answers.close()  # they promise that the connection stays
 
     async def _log_settled(
         self, request: Request, account: Account, status: int, sent: int

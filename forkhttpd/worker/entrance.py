@@ -1,22 +1,64 @@
 """What a listener makes of the connections that come in by it."""
 
+import socket
 import ssl
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from forkhttpd.http1.request import Endpoint, Request
-from forkhttpd.http1.response import Response
+from forkhttpd.http1.response import Proof, Response
+from forkhttpd.inheritance import Listening
+from forkhttpd.loop import ByteStream, Loop, Stream, TLSStream
+from forkhttpd.worker.acceptor import endpoint
+from forkhttpd.worker.answers import Answers
+from forkhttpd.worker.context import Context
+from forkhttpd.worker.httpsredirect import HTTPSRedirect
+from forkhttpd.worker.router import Router
 
 Respond = Callable[[Request], Awaitable[Response]]
+Prove = Callable[[Request, Response], Proof | None]
+
+
+def _prove_nothing(_request: Request, _response: Response) -> Proof | None:
+    """There is no answer that would be the same the next time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entrance:
     """server: our end of it; respond: who answers; tls: what its connections are encrypted with;
     is_proxied: they begin with a header of the PROXY protocol.
+
+    prove: who tells what an answer rests on (`Router.proof`); answers: the known ones.
     """
 
     server: Endpoint
     respond: Respond
     tls: ssl.SSLContext | None = None
     is_proxied: bool = False
+    prove: Prove = _prove_nothing
+    answers: Answers = field(default_factory=Answers)
+
+    def stream(self, loop: Loop, connected: socket.socket) -> ByteStream:
+        """Return what a connection that came in here is served over."""
+        return Stream(loop, connected) if self.tls is None else TLSStream(loop, connected, self.tls)
+
+
+def open_entrance(
+    listening: Listening, router: Router, context: Context, *, tls: ssl.SSLContext | None
+) -> Entrance:
+    """Return the entrance that a listener is; `tls` is of those that speak it.
+
+    Answers are known where a request is no more than its bytes, and nobody counts who asks.
+    """
+    listen = listening.listen
+    to_https = listen.redirect_to_https
+    counts = context.pace is not None or context.proxies is not None or context.names_answers
+    is_known = not (to_https or counts)
+    return Entrance(
+        server=endpoint(listening.socket.getsockname()),
+        respond=HTTPSRedirect(router, to_https).respond if to_https else router.respond,
+        tls=tls if listen.tls else None,
+        is_proxied=listen.proxy_protocol,
+        prove=router.proof if is_known else _prove_nothing,
+        answers=context.answers if is_known else Answers(),
+    )

@@ -127,6 +127,10 @@ class ErrorPages:
         fields = (("Content-Type", page.content_type), *error.fields)
         return Response(error.status, fields, Bytes(content), close_connection=error.close)
 
+    def has_own(self, status: int) -> bool:
+        """Whether the site has a page for a status, which is then read each time."""
+        return status in self._pages
+
     def _read(self, file: Path) -> bytes | None:
         """Return what a page has now; None, and a line in the log, when it cannot be read."""
         try:

@@ -26,7 +26,7 @@ from forkhttpd.hosts import Hosts
 from forkhttpd.http1.errors import HTTPError
 from forkhttpd.http1.headers import Items
 from forkhttpd.http1.request import Request
-from forkhttpd.http1.response import Response
+from forkhttpd.http1.response import Proof, Response
 from forkhttpd.loop import Loop
 from forkhttpd.worker.errorpage import ErrorPages, Page
 from forkhttpd.worker.guards import Guard, Handler
@@ -141,6 +141,23 @@ class Router:
         """Return what the site of a host is called."""
         return self._sites.find(host).name
 
+    def proof(self, request: Request, response: Response) -> Proof | None:
+        """Return what proves that the same bytes from any client have the same answer as now.
+
+        Only files have one, and only where nothing stands before their handler: whatever guards a
+        mount is asked each time.
+        """
+        host, path = request.section.host, request.line.target.path
+        handler, rest = self._memory.get((host, path), _NOWHERE)
+        if not isinstance(handler, Static):
+            return None
+        if response.status >= 400 and self._sites.find(host).error_pages.has_own(response.status):
+            return None
+        try:
+            return handler.proof(request, rest, status=response.status)
+        except HTTPError:
+            return None
+
     def _find(self, host: str, path: str) -> tuple[Handler, str]:
         """Return the handler of a path, and the part of the path that is below its mount."""
         if path == "*":
@@ -175,6 +192,9 @@ async def _answer_for_all(_request: Request, _path: str) -> Response:
 
 async def _show_nothing(request: Request, _path: str) -> Response:
     raise HTTPError(503, f"{request.path}: nobody is watching")
+
+
+_NOWHERE: tuple[Handler, str] = (_answer_for_all, "")
 
 
 def document_root(site: Site) -> str:

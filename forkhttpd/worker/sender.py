@@ -8,6 +8,7 @@ the rest).  A file's head waits for its first packet (MSG_MORE).  Pieces leave a
 import logging
 import socket
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 from forkhttpd.http1.errors import HTTPError
 from forkhttpd.http1.request import RequestLine
@@ -46,29 +47,21 @@ class Sender:
 
         Raises DeadlineExceeded, Disconnected, and CutShort (the reason is logged).
         """
-        variant = _variant(line, keep_alive)
         rendered = response.rendered
-        if rendered is None or rendered.date is not date or rendered.variant != variant:
+        if rendered is None or rendered.variant != variant(line, keep_alive=keep_alive):
             self.sent = 0
-            framing = _framing(response, line, keep_alive=keep_alive)
             match response.body:
                 case FileSlice() | FileParts() | Chunks() | Raw():
+                    framing = _framing(response, line, keep_alive=keep_alive)
                     await self._send_apart(response, framing, date)
                     return framing.keep_alive
-            rendered = self._render(response, framing, date, variant)
+            rendered = render(response, line, date, keep_alive=keep_alive, server=self._server)
+        elif rendered.date is not date:
+            rendered = response.rendered = redated(rendered, date)
         self.sent = rendered.sent
         if not self._stream.send_now(rendered.wire):
             await self._stream.flush(self._patience)
         return rendered.keep_alive
-
-    def _render(self, response: Response, framing: Framing, date: str, variant: int) -> Rendered:
-        wire = render_head(response, framing, date=date, server=self._server)
-        sent = 0
-        if framing.sends_body and isinstance(response.body, Bytes):
-            wire += response.body.data
-            sent = len(response.body.data)
-        response.rendered = Rendered(date, variant, wire, sent, framing.keep_alive)
-        return response.rendered
 
     async def _send_apart(self, response: Response, framing: Framing, date: str) -> None:
         """Send a head, and then a body that is not in memory."""
@@ -87,11 +80,12 @@ class Sender:
         await self._stream.send(head, self._patience, flags=socket.MSG_MORE if from_file else 0)
         match body:
             case FileSlice(fd, start, length) if from_file:
-                await self._send_file(fd, start, length)
+                await self.send_slice(fd, start, length)
             case FileParts() if from_file:
                 await self._send_parts(body)
 
-    async def _send_file(self, fd: int, start: int, length: int) -> None:
+    async def send_slice(self, fd: int, start: int, length: int) -> None:
+        """Send a part of a file, of which the head is sent; raises as `send` does."""
         end = start + length
         try:
             while start < end:
@@ -106,7 +100,7 @@ class Sender:
         for before, start, length in body.parts:
             await self._stream.send(before, self._patience, flags=socket.MSG_MORE)
             self.sent += len(before)
-            await self._send_file(body.fd, start, length)
+            await self.send_slice(body.fd, start, length)
         await self._stream.send(body.end, self._patience)
         self.sent += len(body.end)
 
@@ -141,7 +135,33 @@ class Sender:
         return chunk(piece) if framing.chunked and piece else piece
 
 
-def _variant(line: RequestLine, keep_alive: bool) -> int:
+def render(
+    response: Response, line: RequestLine, date: str, *, keep_alive: bool, server: str
+) -> Rendered:
+    """Return a response in memory as it goes out, and remember it there; of a file the head."""
+    framing = _framing(response, line, keep_alive=keep_alive)
+    wire = render_head(response, framing, date=date, server=server)
+    sent = 0
+    if framing.sends_body:
+        match response.body:
+            case Bytes(data=data):
+                wire += data
+                sent = len(data)
+            case FileSlice(length=length):
+                sent = length
+    response.rendered = Rendered(
+        date, variant(line, keep_alive=keep_alive), wire, sent, framing.keep_alive
+    )
+    return response.rendered
+
+
+def redated(rendered: Rendered, date: str) -> Rendered:
+    """Return what went out before with another date: it is the first of its fields (`writer`)."""
+    wire = rendered.wire.replace(rendered.date.encode(), date.encode(), 1)
+    return replace(rendered, date=date, wire=wire)
+
+
+def variant(line: RequestLine, *, keep_alive: bool) -> int:
     """Return a number for all of a request that makes a difference to a rendered response."""
     return (line.method == "HEAD") << 8 | keep_alive << 7 | line.version
 

@@ -48,14 +48,24 @@ class Tally:
         if request in self.streams:
             self.streams.discard(request)
         else:
-            seconds = self._clock() - request.received
-            times = self._times[_FILE if request.account is None else _PROGRAM]
-            times.seconds += seconds
-            times.buckets[bisect_left(BOUNDS, seconds)] += 1
+            self._add_time(_FILE if request.account is None else _PROGRAM, request.received)
+
+    def count_file(
+        self, host: str, method: str, status: int, sent: int, *, received: float
+    ) -> None:
+        """Count an answer of a file, as `count` would."""
+        self._add((host, method, status), sent)
+        self._add_time(_FILE, received)
 
     def count_refused(self, status: int, sent: int) -> None:
         """Count the answer to what was no request."""
         self._add((None, "", status), sent)
+
+    def _add_time(self, kind: int, received: float) -> None:
+        seconds = self._clock() - received
+        times = self._times[kind]
+        times.seconds += seconds
+        times.buckets[bisect_left(BOUNDS, seconds)] += 1
 
     def _add(self, key: tuple[str | None, str, int], sent: int) -> None:
         pending = self._pending.get(key)

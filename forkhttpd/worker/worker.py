@@ -4,7 +4,7 @@
     parse           connection.py   the connection's coroutine pulls requests out of its parser
     dispatch        router.py       static files are answered here, programs by asking a spawner
 
-Everything happens in the turns of one loop.  After each turn the worker shows in its slot of the
+Everything happens in the turns of one loop.  Between them the worker shows in its slot of the
 scoreboard that it lives and what it has done, and writes its access log when that is due.
 
 Signals: TERM drains, QUIT stops now.  HUP is the drain of a reload: others serve on, so idle
@@ -36,19 +36,20 @@ from forkhttpd.loop import FOREVER, Loop
 from forkhttpd.outlet import RETRY_PAUSE
 from forkhttpd.privileges import become
 from forkhttpd.scoreboard import Cell, SlotState
-from forkhttpd.worker.acceptor import Acceptor, endpoint
+from forkhttpd.worker.acceptor import Acceptor
 from forkhttpd.worker.accesslog import AccessLog
 from forkhttpd.worker.connection import Connection
 from forkhttpd.worker.context import Context
-from forkhttpd.worker.entrance import Entrance
+from forkhttpd.worker.entrance import Entrance, open_entrance
 from forkhttpd.worker.gate import Gate, load_verifiers
-from forkhttpd.worker.httpsredirect import HTTPSRedirect
 from forkhttpd.worker.launcher import Launcher
 from forkhttpd.worker.observer import Observer, is_wanted
 from forkhttpd.worker.reception import Reception
 from forkhttpd.worker.router import Router
+from forkhttpd.worker.shortcut import Shortcut
 
 _LONGEST_TURN = 0.5  # seconds between two heartbeats of an idle worker
+_TEND_PAUSE = 0.01  # seconds
 _SHORTAGE_PAUSE = 0.2  # seconds without accepting after EMFILE and the like
 _RETIRE_GRACE = 0.5  # seconds for a client that is about to send its next request when we stop
 
@@ -91,6 +92,8 @@ class Worker:
         "_reception",
         "_router",
         "_signal_fd",
+        "_tended_at",
+        "_worked",
     )
 
     def __init__(self, inheritance: Inheritance, known: Verifiers, log: logging.Logger) -> None:
@@ -125,13 +128,15 @@ class Worker:
             pace=gate.pace,
         )
         self._reception = Reception(self._context, headcount=gate.headcount, serve=self._serve)
-        self._acceptors = [self._acceptor(one, router) for one in inheritance.listeners]
+        self._acceptors = [self._acceptor(each) for each in inheritance.listeners]
         self._accepts = False  # the master says when (SERVE)
         self._connection_ids = 0
         self._catch_up_at = loop.now
         self._enough = _enough_requests(config)
         self._drain_until = FOREVER
         self._paused_until = loop.now
+        self._tended_at = -math.inf
+        self._worked = 0.0  # seconds in which the loop had something to do
         self._signal_fd = signals.receive(_OURS)
         loop.watch(self._signal_fd, self._take_signals)
         loop.watch(inheritance.lifeline, self._lose_master)
@@ -142,6 +147,7 @@ class Worker:
         slot = self._inheritance.slot
         self._gate.open()
         self._turn(0.0)
+        self._tend()
         slot.set(Cell.STATE, SlotState.READY)
         self._ring()
         while not self._is_done():
@@ -171,9 +177,22 @@ class Worker:
         return (one.request for one in self._context.connections if one.request is not None)
 
     def _turn(self, longest: float) -> None:
+        """Let the loop turn, and tend to the rest, which costs 5 µs: at once or, when much comes,
+        after _TEND_PAUSE, and in any case before the loop may wait for longer than that.
+        """
+        loop = self._loop
+        longest = self._access_log.patience(loop.now, longest)
+        if self._tended_at < loop.now:
+            longest = min(longest, max(0.0, self._tended_at + _TEND_PAUSE - loop.now))
+        loop.turn(longest)
+        self._worked += time.monotonic() - loop.now
+        if loop.now >= self._tended_at + _TEND_PAUSE:
+            self._tend()
+
+    def _tend(self) -> None:
         loop, context, slot = self._loop, self._context, self._inheritance.slot
+        self._tended_at = loop.now
         self._tend_acceptors()
-        loop.turn(self._access_log.patience(loop.now, longest))
         context.set_time(time.time())
         context.publish(slot)
         self._access_log.flush_when_due(loop.now)
@@ -184,7 +203,7 @@ class Worker:
         if context.requests >= self._enough:
             self._wear_out()
         slot.beat()
-        slot.add(Cell.WORKED, slot.get(Cell.HEARTBEAT) - int(loop.now * 1e9))
+        slot.set(Cell.WORKED, int(self._worked * 1e9))
 
     def _wear_out(self) -> None:
         """Ask to be replaced, once; until that is done, serve on (M19)."""
@@ -205,38 +224,38 @@ class Worker:
 
     # Connections
 
-    def _acceptor(self, listening: Listening, router: Router) -> Acceptor:
+    def _acceptor(self, listening: Listening) -> Acceptor:
+        tls = self._inheritance.tls
+        entrance = open_entrance(listening, self._router, self._context, tls=tls)
         return Acceptor(
             self._loop,
             listening.socket,
-            on_connection=partial(self._open_connection, self._entrance(listening, router)),
+            on_connection=partial(self._open_connection, entrance),
             on_shortage=self._meet_shortage,
             held=self._context.connections.__len__,
-        )
-
-    def _entrance(self, listening: Listening, router: Router) -> Entrance:
-        listen = listening.listen
-        to_https = listen.redirect_to_https
-        return Entrance(
-            server=endpoint(listening.socket.getsockname()),
-            respond=HTTPSRedirect(router, to_https).respond if to_https else router.respond,
-            tls=self._inheritance.tls if listen.tls else None,
-            is_proxied=listen.proxy_protocol,
         )
 
     def _open_connection(
         self, entrance: Entrance, connected: socket.socket, client: Endpoint
     ) -> None:
-        serve = self._reception.receive if self._reception.is_due(entrance) else self._serve
-        self._loop.start(serve(entrance, connected, client))
+        if self._reception.is_due(entrance):
+            self._loop.start(self._reception.receive(entrance, connected, client))
+        else:
+            shortcut = self._shortcut(entrance, connected, client)
+            if not shortcut.welcome():
+                self._loop.start(Connection(self._context, shortcut).serve())
+        if len(self._context.connections) >= self._context.limits.connections:
+            self._tend_acceptors()
 
     def _serve(
         self, entrance: Entrance, connected: socket.socket, client: Endpoint
     ) -> Coroutine[None, None, None]:
+        return Connection(self._context, self._shortcut(entrance, connected, client)).serve()
+
+    def _shortcut(self, entrance: Entrance, connected: socket.socket, client: Endpoint) -> Shortcut:
         self._connection_ids += 1
-        return Connection(
-            self._context, connected, id=self._connection_ids, client=client, entrance=entrance
-        ).serve()
+        stream = entrance.stream(self._loop, connected)
+        return Shortcut(self._context, stream, entrance, client, id=self._connection_ids)
 
     def _tend_acceptors(self) -> None:
         """Accept, or leave it for now: when we drain, have all that we may have, or too little."""
@@ -252,6 +271,7 @@ class Worker:
     def _meet_shortage(self, error: OSError) -> None:
         self._log.error("cannot accept connections: %s", describe(error))
         self._paused_until = self._loop.now + _SHORTAGE_PAUSE
+        self._tend_acceptors()
 
     # What the master says, and what is said in its name
 
@@ -261,7 +281,8 @@ class Worker:
                 case signal.SIGQUIT:
                     self._drain_until = self._loop.now
                 case signal.SIGUSR2:
-                    self._is_ready, self._context.draining = False, True
+                    self._is_ready = False
+                    self._context.drain()
                 case signal.SIGTERM:
                     self._is_ready = False
                     self._drain(_RETIRE_GRACE)
@@ -285,7 +306,7 @@ class Worker:
                     acceptor.take_all()
                 acceptor.close()
             self._accepts = False
-            self._context.draining = True
+            self._context.drain()
         # Also for those that become idle later: what is running may have promised to stay open.
         self._context.patience = min(self._context.patience, patience)
         for connection in self._context.connections:
@@ -301,6 +322,7 @@ class Worker:
             self._loop.unwatch(control.fileno())
         elif message == SERVE:
             self._accepts = self._drain_until == FOREVER
+            self._tend_acceptors()
         elif message == REOPEN:
             self._access_log.flush()
             logs = (self._inheritance.access_log, self._inheritance.error_log)

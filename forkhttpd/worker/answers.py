@@ -1,0 +1,139 @@
+"""Answers that are known beforehand: what was asked, byte for byte, and what was answered.
+
+Of a request for a file hardly anything has to be found out twice.  So the two parts of a head are
+remembered under their exact bytes, as the parser does (`http1/memory.py`, whose rules for what may
+be remembered apart are these, too), and with them the answer.  Its proof is asked each time, so no
+answer is older than the question (S9).
+
+    head  = line CRLF rest           the rest is remembered with the version before it
+    kinds[rest]                      a Kind: all rests that make no difference share their answers
+    kinds[rest].answers[line]        the Answer
+
+To most files, all rests with the same host are alike.  A rest with a condition (If-None-Match,
+Range …) has answers of its own.
+
+What stays out: whatever is not answered by one file alone (`Router.proof`), and all that the
+parser's memory leaves out.  Full means forgotten, here as there.
+"""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from forkhttpd.http1.memory import stands_alone
+from forkhttpd.http1.request import HeaderSection, Request, RequestLine
+from forkhttpd.http1.response import Bytes, FileSlice, Proof, Rendered, Response
+
+CRLF: Final = b"\r\n"
+VERSION_BYTES: Final = len(b"HTTP/1.1")
+_END: Final = b"\r\n\r\n"
+_LINE_BYTES: Final = 512
+_REST_BYTES: Final = 2048
+_MOST_KINDS: Final = 1024
+_MOST_BYTES: Final = 16 << 20
+_OVERHEAD: Final = 1024  # bytes of memory of an answer besides its content, about
+_COPIES: Final = 2  # of the content: itself, and in the answer as it was last sent
+
+
+@dataclass(slots=True)
+class Named:
+    """Pages that have the request's id in them, as they are in this second, by the id's length.
+
+    Each as it was rendered, what is before the id and behind it, and what the access log tells.
+    """
+
+    date: str = ""
+    pages: dict[int, tuple[Rendered, bytes, bytes, str]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Answer:
+    """What was answered, and what proves that it still would be.
+
+    told: of it in the access log, behind the time; variant: see `Rendered`; named: None but for a
+    response that has the request's id in it; part: None but for one that is sent from a file, of
+    which `response` is the head.
+    """
+
+    line: RequestLine
+    response: Response
+    proof: Proof
+    told: str
+    variant: int
+    named: Named | None = None
+    part: FileSlice | None = None
+
+
+@dataclass(slots=True)
+class Kind:
+    """A header section, with the answers to all lines that came with it or with one like it.
+
+    told: of the section in the access log, at the end of the line.
+    """
+
+    section: HeaderSection
+    told: str
+    answers: dict[bytes, Answer] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Unsent:
+    """What is left of a file to be sent: `part` owns its descriptor; sent: bytes so far."""
+
+    kind: Kind
+    answer: Answer
+    part: FileSlice
+    sent: int
+
+
+class Answers:
+    """The memory of one worker.  `kinds` is for looking up; who drains has none."""
+
+    __slots__ = ("_alike", "_bytes", "_is_closed", "kinds")
+
+    def __init__(self, *, is_closed: bool = False) -> None:
+        self.kinds: dict[bytes, Kind] = {}
+        self._alike: dict[tuple[str, bool], dict[bytes, Answer]] = {}
+        self._bytes = 0
+        self._is_closed = is_closed
+
+    def keep(self, head: bytes, request: Request, answer: Answer, *, told: str) -> None:
+        """Keep the answer to a head, if it is one; `told` is of its section in the access log."""
+        line, section = request.line, request.section
+        end = head.find(CRLF)
+        rest = head[end - VERSION_BYTES :]
+        if (
+            self._is_closed
+            or end > _LINE_BYTES
+            or len(rest) > _REST_BYTES
+            or head.find(_END) != len(head) - len(_END)
+            or not stands_alone(line, section)
+        ):
+            return
+        self._make_room(_weight(answer.response))
+        kind = self.kinds.get(rest)
+        if kind is None:
+            kind = self.kinds[rest] = Kind(section, told)
+            if not section.conditional:
+                alike = (section.host, section.keep_alive)
+                kind.answers = self._alike.setdefault(alike, kind.answers)
+        kind.answers[head[:end]] = answer
+
+    def close(self) -> None:
+        """Forget all, and remember nothing any more."""
+        self._is_closed = True
+        self._forget()
+
+    def _make_room(self, weight: int) -> None:
+        self._bytes += weight
+        if self._bytes > _MOST_BYTES or len(self.kinds) >= _MOST_KINDS:
+            self._forget()
+            self._bytes = weight
+
+    def _forget(self) -> None:
+        self.kinds.clear()
+        self._alike.clear()
+
+
+def _weight(response: Response) -> int:
+    body = response.body
+    return _OVERHEAD + (_COPIES * len(body.data) if isinstance(body, Bytes) else 0)

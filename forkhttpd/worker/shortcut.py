@@ -1,0 +1,259 @@
+"""The short way of a request that was answered before: one call from its edge to its answer.
+
+The connection's coroutine sleeps on meanwhile, and does not even exist for a client that sends such
+a request with `Connection: close`.  Whatever is not known, byte for byte, is given back to it, and
+so is what remains to be done: a rest to send, the end of the connection.
+"""
+
+import os
+import socket
+from typing import Final
+
+from forkhttpd.http1.errors import HTTPError
+from forkhttpd.http1.request import Endpoint, Hop, Request, RequestLine
+from forkhttpd.http1.response import Bytes, Empty, FileSlice, Proof, Rendered, Response
+from forkhttpd.loop import ASLEEP, AWAKE, ByteStream, Disconnected
+from forkhttpd.worker import accesslog
+from forkhttpd.worker.answers import CRLF, VERSION_BYTES, Answer, Kind, Named, Unsent
+from forkhttpd.worker.context import Context
+from forkhttpd.worker.entrance import Entrance
+from forkhttpd.worker.sender import Sender, redated, render
+
+_LEARNED: Final = (200, 206, 304, 404)
+
+
+class Shortcut:
+    """The short way of one connection.
+
+    count: requests of it so far, on either way; is_last: the last one was,
+    as the client said itself.
+    """
+
+    __slots__ = (
+        "_asked",
+        "_asked_at",
+        "_context",
+        "_id",
+        "_kinds",
+        "_unsent",
+        "_who",
+        "client",
+        "count",
+        "entrance",
+        "is_last",
+        "stream",
+    )
+
+    def __init__(
+        self,
+        context: Context,
+        stream: ByteStream,
+        entrance: Entrance,
+        client: Endpoint,
+        *,
+        id: int,  # noqa: A002 - the field's term
+    ) -> None:
+        self.client = client
+        self.count = 0
+        self.is_last = False
+        self._id = id
+        self.stream = stream
+        self._asked = b""
+        self._asked_at = -1
+        self._context = context
+        self.entrance = entrance
+        self._kinds = entrance.answers.kinds
+        self._unsent: Unsent | None = None
+        self._who = accesslog.who(client)
+
+    @property
+    def name(self) -> str:
+        """What the connection is called, here and in no other worker."""
+        return f"{self._context.name}-{self._id:x}"
+
+    def welcome(self) -> bool:
+        """Answer what a new client has sent already; whether that was all, and it is gone."""
+        if self.entrance.tls is not None:
+            return False
+        if self.take() != AWAKE or not self.is_last or self.has_left or self.stream.port.can_read:
+            return False
+        self.stream.close()
+        return True
+
+    def take(self) -> float:
+        """Answer what has come and return the new deadline (a `Taker`)."""
+        stream, context = self.stream, self._context
+        data = stream.receive_now()
+        if data is None:
+            return ASLEEP
+        end = data.find(CRLF)
+        kind = self._kinds.get(data[end - VERSION_BYTES :])
+        if kind is not None:
+            answer = kind.answers.get(data[:end])
+            if answer is not None:
+                if answer.part is not None:
+                    fd = answer.proof.open()
+                    if fd >= 0:
+                        return self._answer_by_file(kind, answer, answer.part, fd)
+                elif answer.proof.holds(context.loop.moment):
+                    return self._answer(kind, answer)
+        self._asked = data
+        self._asked_at = context.loop.moment
+        stream.give_back(data)
+        return AWAKE
+
+    async def finish(self, sender: Sender) -> None:
+        """Send what `take` has left; raises as `Sender.send` does."""
+        unsent, context = self._unsent, self._context
+        sender.sent = 0 if unsent is None else unsent.sent
+        context.active += 1
+        try:
+            if self.stream.is_sending:
+                await self.stream.flush(context.timeouts.write)
+            if unsent is not None:
+                await sender.send_slice(*unsent.part)
+        finally:
+            context.active -= 1
+            if unsent is not None:
+                self._unsent = None
+                os.close(unsent.part.fd)
+                self._count(unsent.kind, unsent.answer, sender.sent)
+
+    @property
+    def has_left(self) -> bool:
+        """Whether there is something to `finish`."""
+        return self._unsent is not None or self.stream.is_sending
+
+    def learn(self, request: Request, response: Response) -> None:
+        """Remember what is the answer to the data that `take` gave back last.
+
+        Only what is answered at once: what is known of a file may be something else by now.
+        """
+        asked, self._asked = self._asked, b""
+        context = self._context
+        if not asked or self._asked_at != context.loop.moment or response.status not in _LEARNED:
+            return
+        proof, whence = self.entrance.prove(request, response), context.access_log.whence
+        if proof is None or whence is None or not proof.holds(context.loop.moment):
+            return
+        answer = self._make_answer(request, response, proof)
+        if answer is not None:
+            self.entrance.answers.keep(asked, request, answer, told=whence(request.section))
+
+    def _make_answer(self, request: Request, response: Response, proof: Proof) -> Answer | None:
+        part: FileSlice | None = None
+        match response.body:
+            case FileSlice(start=start, length=length):
+                part = FileSlice(-1, start, length)
+                response = Response(response.status, response.fields, part)
+            case Bytes() | Empty():
+                pass
+            case _:
+                return None
+        line, keep_alive = request.line, request.section.keep_alive
+        rendered = self._render(line, response, keep_alive=keep_alive)
+        if response.status == 404 and not rendered.sent:
+            return None  # HEAD: the length of what is not sent differs with the request's id
+        return Answer(
+            line,
+            response,
+            proof,
+            accesslog.what(line.text, response.status, rendered.sent),
+            rendered.variant,
+            named=Named() if response.status == 404 else None,
+            part=part if rendered.sent else None,
+        )
+
+    def _answer(self, kind: Kind, answer: Answer) -> float:
+        self.count += 1
+        if answer.named is not None:
+            return self._answer_by_name(kind, answer, answer.named)
+        rendered = self._rendered(kind, answer)
+        return self._send(kind, answer, rendered, rendered.wire, answer.told)
+
+    def _rendered(self, kind: Kind, answer: Answer) -> Rendered:
+        rendered = answer.response.rendered
+        if rendered is None or rendered.variant != answer.variant:
+            keep_alive = kind.section.keep_alive
+            return self._render(answer.line, answer.response, keep_alive=keep_alive)
+        if rendered.date is not self._context.date:
+            rendered = answer.response.rendered = redated(rendered, self._context.date)
+        return rendered
+
+    def _answer_by_file(self, kind: Kind, answer: Answer, part: FileSlice, fd: int) -> float:
+        """Answer with a part of an open file; what finds no room now is left to `finish`."""
+        stream, context = self.stream, self._context
+        self.count += 1
+        rendered = self._rendered(kind, answer)
+        _, start, length = part
+        sent = 0
+        try:
+            if stream.send_now(rendered.wire, socket.MSG_MORE):
+                sent = stream.send_file_now(fd, start, length)
+        except Disconnected:
+            length = 0  # no more, that is
+        if sent < length:
+            rest = FileSlice(fd, start + sent, length - sent)
+            self._unsent = Unsent(kind, answer, rest, sent)
+            return self._leave(rendered)
+        os.close(fd)
+        self._count(kind, answer, sent)
+        if length and rendered.keep_alive:
+            return context.loop.now + context.patience
+        return self._leave(rendered)
+
+    def _send(
+        self, kind: Kind, answer: Answer, rendered: Rendered, wire: bytes, told: str
+    ) -> float:
+        stream, context = self.stream, self._context
+        try:
+            is_sent = stream.send_now(wire)
+        except Disconnected:
+            is_sent = False
+        context.count_known(self._who, kind, answer, rendered.sent, told=told)
+        if is_sent and rendered.keep_alive:
+            return context.loop.now + context.patience
+        return self._leave(rendered)
+
+    def _leave(self, rendered: Rendered) -> float:
+        """Leave the rest to the coroutine, which sees an end and looks whether it is one."""
+        self.is_last = not rendered.keep_alive
+        self.stream.give_back(b"")
+        return AWAKE
+
+    def _answer_by_name(self, kind: Kind, answer: Answer, named: Named) -> float:
+        """Answer with a page that has the request's id in it, and so is never quite the same."""
+        context = self._context
+        name = f"{self.name}-{self.count:x}".encode()
+        if named.date is not context.date:
+            named.date = context.date
+            named.pages.clear()
+        page = named.pages.get(len(name))
+        if page is None:
+            page = named.pages[len(name)] = self._make_page(kind, answer, name)
+        rendered, before, after, told = page
+        return self._send(kind, answer, rendered, before + name + after, told)
+
+    def _make_page(
+        self, kind: Kind, answer: Answer, name: bytes
+    ) -> tuple[Rendered, bytes, bytes, str]:
+        hop = Hop(_NOBODY, _NOBODY, scheme="", name=self.name)
+        request = Request(answer.line, kind.section, hop=hop, number=self.count, received=0.0)
+        response = self._context.refuse(request, HTTPError(answer.response.status))
+        keep_alive = kind.section.keep_alive
+        rendered = self._render(answer.line, response, keep_alive=keep_alive)
+        before, _, after = rendered.wire.rpartition(name)
+        told = accesslog.what(answer.line.text, response.status, rendered.sent)
+        return rendered, before, after, told
+
+    def _count(self, kind: Kind, answer: Answer, sent: int) -> None:
+        """Count what may have come to less than it should."""
+        told = accesslog.what(answer.line.text, answer.response.status, sent)
+        self._context.count_known(self._who, kind, answer, sent, told=told)
+
+    def _render(self, line: RequestLine, response: Response, *, keep_alive: bool) -> Rendered:
+        context = self._context
+        return render(response, line, context.date, keep_alive=keep_alive, server=context.server)
+
+
+_NOBODY: Final = Endpoint("", 0)
