@@ -13,6 +13,7 @@ import pytest
 
 from tests.live.client import Client, get
 from tests.live.daemon import wait_for
+from tests.live.masters import Masters
 from tests.live.secure import CONFIG, Secure, secure
 from tests.tls.authority import Pair, make_pair
 
@@ -114,6 +115,20 @@ def test_a_worker_that_is_replaced_serves_what_its_siblings_serve() -> None:
         assert shown(site) == served
         assert site.running.reload()
         assert shown(site) == der(site.one)
+
+
+def test_M20_an_upgrade_takes_up_a_renewed_certificate_on_the_same_socket() -> None:
+    with secure() as site:
+        followed = Masters(site.running)
+        try:
+            with site.client() as client:
+                assert client.ask(get("/")).text == "one"
+                renew(site)
+                followed.upgrade()
+                assert client.ask(get("/")).text == "one"
+            assert shown(site) == der(site.one)
+        finally:
+            followed.end()
 
 
 WHO = "#!/usr/bin/env python3\nimport os, time\nprint('Content-Type: text/plain\\n')\n"
