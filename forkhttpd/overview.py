@@ -103,7 +103,8 @@ _MICROSECONDS: Final = {
 @dataclass(frozen=True, slots=True)
 class Overview:
     """time, since: seconds since the epoch; reloads: by verdict; ended: processes, by role; busy:
-    seconds in which the loops of all workers that ever were had something to do.
+    seconds in which the loops of all workers that ever were had something to do; turned_away:
+    connections that a limit kept out.
     """
 
     time: float
@@ -115,6 +116,7 @@ class Overview:
     pools: dict[str, Pool]
     ended: dict[str, int]
     busy: float
+    turned_away: int
     totals: Totals
     version: str = field(default=__version__)
 
@@ -153,6 +155,7 @@ def look(scoreboard: Scoreboard, chronicle: Chronicle) -> Overview:
         pools=dict(sorted(census.pools.items())),
         ended=dict(census.ended),
         busy=census.worked / 1e9,
+        turned_away=census.turned_away,
         totals=chronicle.totals(),
     )
 
@@ -165,6 +168,7 @@ class _Census:
     pools: dict[str, Pool] = field(default_factory=dict)
     ended: Counter[str] = field(default_factory=lambda: Counter(worker=0, spawner=0))
     worked: int = 0
+    turned_away: int = 0
 
 
 def _count(scoreboard: Scoreboard) -> _Census:
@@ -174,6 +178,7 @@ def _count(scoreboard: Scoreboard) -> _Census:
         census.ended["spawner" if name else "worker"] += slot.get(Cell.ENDED)
         if not name:
             census.worked += slot.get(Cell.WORKED)
+            census.turned_away += slot.get(Cell.REFUSED)
         else:
             census.pools.setdefault(name, Pool()).add(slot)
     return census

@@ -76,7 +76,7 @@ class Cell(IntEnum):
     REQUESTS = 6  # answered since start (a spawner: programs started)
     BYTES = 7  # sent in answers since start
     QUEUED = 8  # a spawner: requests that wait for a place
-    REFUSED = 9  # a spawner: requests turned away
+    REFUSED = 9  # turned away: by a spawner requests, by a worker connections
     WORKED = 10  # a worker: nanoseconds since its start in which its loop had something to do
     WORN = 11  # a worker: 1 once it has answered as many requests as it should
     # What became of a spawner's programs, of those that have ended (see spawner/ledger.py).

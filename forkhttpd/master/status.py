@@ -23,7 +23,12 @@ _NOW = {
     Role.SPAWNER: {"running": Cell.ACTIVE, "queued": Cell.QUEUED},
 }
 _EVER = {
-    Role.WORKER: {"requests": Cell.REQUESTS, "bytes": Cell.BYTES, "complained": Cell.COMPLAINED},
+    Role.WORKER: {
+        "requests": Cell.REQUESTS,
+        "bytes": Cell.BYTES,
+        "complained": Cell.COMPLAINED,
+        "turned_away": Cell.REFUSED,
+    },
     Role.SPAWNER: {
         "started": Cell.REQUESTS,
         "refused": Cell.REFUSED,

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from tests.live.asking import status
 from tests.live.client import Client, get
 from tests.live.daemon import SITE, Daemon, daemon, wait_for
 from tests.live.neighbours import ask_from, connect_from
@@ -70,6 +71,7 @@ def test_H9_connections_of_one_address_and_of_all(counted: Daemon) -> None:
         assert count_served(counted, "127.0.0.9", 5, stack) == 5
         assert count_served(counted, "127.0.0.8", 3, stack) == 1
     counted.await_log("connection refused: 127.0.0.2 has 4 (limits.connections_per_address)")
+    assert status(counted)["totals"]["turned_away"] == 3 + 2
 
     def has_room() -> bool:
         with ExitStack() as stack:

@@ -93,6 +93,8 @@ def _processes(overview: Overview) -> Iterator[Metric]:
     yield states
     words = "Seconds in which the loop of a worker had something to do."
     yield CounterMetricFamily("forkhttpd_worker_busy_seconds", words, value=overview.busy)
+    words = "Connections that a limit kept out."
+    yield CounterMetricFamily("forkhttpd_turned_away", words, value=overview.turned_away)
     ended = CounterMetricFamily(
         "forkhttpd_processes_ended", "Workers and spawners that have ended.", labels=("role",)
     )
