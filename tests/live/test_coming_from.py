@@ -7,7 +7,6 @@ import contextlib
 import http.client
 import os
 import re
-import signal
 import subprocess
 import sys
 import tempfile
@@ -136,7 +135,7 @@ def running(name: str, module: str) -> Iterator[Server]:
             assert isinstance(found, re.Match), words.read_text()
             yield Server(name, int(found[1]), root)
         finally:
-            process.send_signal(signal.SIGINT)
+            process.terminate()
             process.wait(DEADLINE)
 
 

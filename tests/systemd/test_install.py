@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +21,7 @@ PARTS = ("scripts", "systemd", "etc", "README.md", "CHANGELOG.md", "LICENSE")
 # Where things of ours may be, which all have our name in theirs; the systems' own come and go.
 PLACES = ("/etc", "/opt", "/run", "/usr/local", "/var/lib", "/var/log")
 MARK = "# ours\n"
+HIDDEN = "/home"  # where the service cannot go
 
 pytestmark = pytest.mark.timeout(LONGEST)
 
@@ -41,6 +43,8 @@ def machine(wheelhouse: Path) -> Iterator[Machine]:
     """A machine without us; the source in /srv/source may be changed."""
     shown = {"/opt/wheelhouse": wheelhouse}
     shown |= {f"/opt/checkout/{part}": CHECKOUT / part for part in PARTS}
+    shown |= {f"{HIDDEN}/bin/{PYTHON}": Path(os.path.realpath(sys.executable))}
+    shown |= {f"{HIDDEN}/lib/{PYTHON}": Path(sysconfig.get_path("stdlib"))}
     try:
         with Machine.boot(Path("/"), installed=False, shown=shown) as booted:
             booted.run("cp", "-r", "/opt/checkout", "/srv/source")
@@ -90,6 +94,13 @@ def is_ready(machine: Machine, *, other_than: str) -> bool:
 
 def test_install_upgrade_and_uninstall(machine: Machine) -> None:
     machine.write("/var/www/html/index.html", "hello\n")
+    assert files(machine) == set()
+
+    wrong = machine.run(
+        "/srv/source/scripts/install", "--python", f"{HIDDEN}/bin/{PYTHON}", check=False
+    )
+    assert wrong.returncode == 1
+    assert "is below /home or /root, where a service is not let in" in wrong.stderr
     assert files(machine) == set()
 
     said = install(machine)
