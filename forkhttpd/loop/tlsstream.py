@@ -27,10 +27,11 @@ import ssl
 from contextlib import suppress
 
 from forkhttpd.loop.kernel import AWAKE, Loop, Taker
-from forkhttpd.loop.stream import Disconnected, Stream
+from forkhttpd.loop.stream import GLANCE_SIZE, READ_SIZE, Disconnected, Stream
 
 _RECORD = 16384  # bytes in the largest record, RFC 8446 §5.1
 _PIECE = 8 * _RECORD  # of a file, per send
+_MOST_GLANCES = READ_SIZE // GLANCE_SIZE  # at what has arrived, more than a record takes
 _MOST_ANSWERS = 4096  # bytes that OpenSSL may have to say by itself to who does not listen
 
 
@@ -129,18 +130,24 @@ class TLSStream:
         return data
 
     def receive_now(self) -> bytes | None:
-        """Return what has arrived, None when that is nothing whole; see `Stream`."""
+        """Return what has arrived, None when that is nothing whole; see `Stream`.
+
+        The wire is read until it is empty: what is left there of a record has no edge of its own.
+        """
         data, self._received = self._received, b""
-        if data or self._ended:
+        if data:
             return data
-        encrypted = self.wire.receive_now()
-        if not encrypted:
-            return encrypted
-        try:
-            data = self._decrypt(encrypted)
-        except Disconnected:
-            return b""
-        return data if data or self._ended else None
+        for _ in range(_MOST_GLANCES):
+            encrypted = b"" if self._ended else self.wire.receive_now()
+            if not encrypted:
+                return data or encrypted
+            try:
+                data += self._decrypt(encrypted)
+            except Disconnected:
+                return data
+            if not self.port.can_read and not self._ended:
+                return data or None
+        return data  # nothing of so much: whoever sends only empty records has nothing to say
 
     def give_back(self, data: bytes) -> None:
         """Have the next `receive_unless` return what was not used; see `Stream`."""
@@ -193,13 +200,10 @@ class TLSStream:
         Its last words are of TLS, and it takes TLS to tell them from a request.
         """
         if not self._received and not self._ended:
-            encrypted = self.wire.receive_now()
-            if not encrypted:
-                return encrypted is not None
-            try:
-                self._received = self._decrypt(encrypted)
-            except Disconnected:
+            data = self.receive_now()
+            if data == b"":
                 return True
+            self._received = data or b""
         return self._ended and not self._received
 
     def is_reset(self) -> bool:
@@ -246,22 +250,25 @@ class TLSStream:
 
     def _decrypt(self, encrypted: bytes) -> bytes:
         """Return what is in the records that are complete now, b"" if none is."""
-        self._incoming.write(encrypted)
-        pieces = []
+        pieces: list[bytes] = []
         try:
-            # A read takes a whole record, so with the BIO empty there is nothing left to decrypt,
-            # and no need to ask: an SSLWantReadError costs 1.6 µs.
-            while self._incoming.pending and not self._ended:
-                pieces.append(self._tls.read(_RECORD))
-                self._ended = not pieces[-1]
-        except ssl.SSLWantReadError:
-            pass
+            for start in range(0, len(encrypted) or 1, _RECORD):
+                self._incoming.write(encrypted[start : start + _RECORD])
+                self._read_records(pieces)
         except ssl.SSLError as error:
             self._answer()
             raise Disconnected from error
         if self._outgoing.pending:
             self._answer()
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def _read_records(self, pieces: list[bytes]) -> None:
+        # A read takes a whole record, so with the BIO empty there is nothing left to decrypt, and
+        # no need to ask: an SSLWantReadError costs 1.6 µs.
+        with suppress(ssl.SSLWantReadError):
+            while self._incoming.pending and not self._ended:
+                pieces.append(self._tls.read(_RECORD))
+                self._ended = not pieces[-1]
 
     def _encrypt(self, data: bytes | memoryview) -> bytes:
         """Return the records that hold some bytes."""

@@ -137,6 +137,16 @@ def test_a_request_that_comes_byte_by_byte_is_one(site: Secure) -> None:
         assert client.reply().text == "one"
 
 
+@pytest.mark.parametrize("size", [3000, 6000, 15000])
+def test_a_head_that_fills_most_of_a_record_is_answered(site: Secure, size: int) -> None:
+    with site.client() as client:
+        for _ in range(2):
+            assert client.ask(get("/", f"Cookie: {'x' * size}")).text == "one"
+        client.send(get("/"))
+        client.send(get("/", f"Cookie: {'x' * size}"))  # a record of its own, perhaps at once
+        assert [client.reply().text for _ in range(2)] == ["one", "one"]
+
+
 def test_a_body_of_many_records_with_a_size_of_none_fits_them(site: Secure) -> None:
     body = os.urandom(3 * _RECORD + 1)
     with site.client() as client:

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from forkhttpd.loop import (
+    ASLEEP,
+    AWAKE,
     DeadlineExceeded,
     Disconnected,
     HandshakeFailed,
@@ -206,6 +208,28 @@ def test_nothing_stays_inside_openssl_when_no_edge_comes_any_more(line: Line) ->
 
     line.turn_until(send_some)
     assert got == content
+
+
+@pytest.mark.parametrize("sizes", [[16384], [9000], [100, 9000], [4070, 5000], [1] * 500])
+def test_who_glances_first_loses_nothing_of_what_has_one_edge(line: Line, sizes: list[int]) -> None:
+    """As the short way of a request does: it looks, and gives back what it does not know."""
+    got = bytearray()
+
+    def glance() -> float:
+        data = line.stream.receive_now()
+        if data is None:
+            return ASLEEP
+        line.stream.give_back(data)
+        return AWAKE
+
+    async def body() -> None:
+        while data := await line.stream.receive_unless(glance, line.loop.now + PATIENCE):
+            got.extend(data)
+
+    line.run(body())
+    line.loop.turn(0.0)
+    line.socket.sendall(b"".join(line.say(bytes(size)) for size in sizes))
+    line.turn_until(lambda: len(got) == sum(sizes))
 
 
 def test_send_waits_for_a_slow_reader_and_sends_everything(line: Line) -> None:
