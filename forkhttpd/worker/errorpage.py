@@ -54,15 +54,16 @@ _PAGE = Template("""\
 <title>$status $phrase</title>
 <style>
 :root { color-scheme: light dark }
-body { display: grid; min-height: 90vh; place-content: center; margin: 0 1.5rem;
+body { display: grid; min-height: calc(95vh - 3rem); place-content: center; margin: 1.5rem;
   font: 1.05rem/1.6 system-ui, sans-serif; text-align: center }
 h1 { margin: 0; font-size: 1.4rem; font-weight: 600 }
 h1 span { display: block; font-size: 4.5rem; font-weight: 200; line-height: 1.1; opacity: .75 }
-p { margin: .4rem 0; max-width: 32rem }
+p { margin: .4rem auto; max-width: 32rem }
 small { opacity: .6; font-family: ui-monospace, monospace }
 h2 { margin: 1.6rem 0 .3rem; font-size: 1rem; font-weight: 600; text-align: left }
-pre { margin: 0; max-width: min(60rem, 92vw); padding: .8rem 1rem; overflow: auto; text-align: left;
-  font: .85rem/1.5 ui-monospace, monospace; white-space: pre-wrap; border-radius: .4rem;
+pre { margin: 0; max-width: min(60rem, 92vw); padding: .8rem 1rem; text-align: left;
+  font: .85rem/1.5 ui-monospace, monospace; white-space: pre-wrap; overflow-wrap: anywhere;
+  border-radius: .4rem;
   background: color-mix(in srgb, currentColor 8%, transparent) }
 </style>
 </head>

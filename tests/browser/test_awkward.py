@@ -31,12 +31,13 @@ NAMES = (
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[Daemon]:
-    with daemon(SITE, start=False) as running:
+    with daemon(SITE.replace("[[site]]", "[[site]]\ndebug = true"), start=False) as running:
         for size, name in enumerate(NAMES):
             running.write(f"www/awkward/{name}.txt", f"number {size}".ljust(20 + size, "."))
         running.write(f"www/{'deep' * 50}/{'deeper' * 40}/file", "")
         for number in range(ENTRIES):
             running.write(f"www/many/{number}.txt", "")
+        running.script("broken.sh", f"#!/bin/sh\necho {'x' * 300} >&2\nexit 1\n")
         running.start()
         yield running
 
@@ -130,6 +131,29 @@ def test_S8_who_asks_for_json_gets_the_same_list(site: Daemon) -> None:
     for item in items:
         with urllib.request.urlopen(url(site, f"/awkward/{item['href']}"), timeout=20) as answer:
             assert len(answer.read()) == item["size"]
+
+
+CENTERED = """
+const middle = element => {
+  const box = element.getBoundingClientRect();
+  return box.x + box.width / 2;
+};
+const there = [...document.querySelectorAll('h1, p')].map(middle);
+return Math.max(...there) - Math.min(...there);
+"""
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_O9_the_page_of_a_failing_script_fits_whatever_it_says(
+    visitor: Browser, site: Daemon, width: int
+) -> None:
+    visitor.resize(width, 844)
+    visitor.open(url(site, "/cgi-bin/broken.sh"))
+    assert "x" * 300 in visitor.text("body")
+    assert visitor.run("return document.documentElement.scrollWidth") <= width
+    assert visitor.run("return [...document.all].every(each => each.scrollWidth <= innerWidth)")
+    assert visitor.run("return document.querySelector('h1').getBoundingClientRect().top") >= 16
+    assert visitor.run(CENTERED) < 1
 
 
 @pytest.mark.parametrize("width", WIDTHS)
