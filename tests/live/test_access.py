@@ -1,12 +1,14 @@
 """Who may come in by address, and whose address counts behind a proxy."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
 
 from tests.live.client import Client, get, open_client
-from tests.live.daemon import SITE, Daemon, await_end, daemon
+from tests.live.daemon import DEADLINE, SITE, Daemon, await_end, daemon
 from tests.live.neighbours import ask_from, connect_from
 
 CONFIG = (
@@ -152,6 +154,21 @@ def test_every_answer_says_its_id(guarded: Daemon) -> None:
         assert names[2] in replies[2].text
         reply = client.ask(get("/page", "X-Request-ID: mine"))
         assert reply.fields["x-request-id"] not in ("mine", *names)
+
+
+@pytest.mark.parametrize(
+    ("path", "lines"),
+    [
+        ("/page", ["deny        127.0.0.66/32"]),
+        ("/private/page", ["allow       127.0.0.0/30, 192.0.2.7/32", "deny        127.0.0.2/32"]),
+        ("/cgi-bin/environ", []),
+    ],
+)
+def test_O8_explain_says_who_may_come_in(guarded: Daemon, path: str, lines: list[str]) -> None:
+    command = [sys.executable, "-m", "forkhttpd", "explain", path, "-c", str(guarded.config)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE)
+    found = [line for line in done.stdout.splitlines() if line.startswith(("allow", "deny"))]
+    assert found == lines, done
 
 
 def test_a_reload_brings_other_rules() -> None:
