@@ -572,6 +572,21 @@ path = "/a/"
 cgi = "b"
 => 10: [site.mount] path: "/a/" is the mount of line 7 already; write another path
 
+# two kinds of interpreters
+LISTEN
+[[site]]
+[[site.mount]]
+cgi = "x"
+interpreter = "/bin/sh"
+interpreters = { ".py" = "/bin/sh" }
+=> 4: [site.mount]: interpreter runs all scripts; remove it, or interpreters
+
+# interpreters of nothing
+WHOLE
+interpreters = { "py" = "/bin/sh" }
+=> 6: [site.mount] interpreters.py: not a suffix; write it with its one dot, as in ".md"
+=> 6: [site.mount] interpreters: means nothing in a mount with docroot; remove it
+
 # a suffix twice
 WHOLE
 [[site.mount]]
