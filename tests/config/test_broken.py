@@ -101,7 +101,7 @@ docroot = "www"
 WHOLE
 [timeouts]
 keepalive = "5s"
-=> 7: [timeouts] keepalive: unknown key; known here: handshake, header, body, write, idle, graceful, start, heartbeat
+=> 7: [timeouts] keepalive: unknown key; known here: handshake, header, body, write, idle, graceful, lame_duck, start, heartbeat
 
 # a key of the top in a table
 WHOLE

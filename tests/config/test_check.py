@@ -122,7 +122,7 @@ def test_O2_a_right_configuration_has_nothing_to_tell(site: Path) -> None:
         (
             SCRIPTS + 'interpreters = { ".py" = "none" }\n',
             (
-                "6: [site.mount] interpreters..py: SITE/none: No such file or directory; "
+                '6: [site.mount] interpreters.".py": SITE/none: No such file or directory; '
                 "install it, or write where it is"
             ),
         ),
