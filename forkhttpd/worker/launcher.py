@@ -204,7 +204,10 @@ class Line:
         if started.id not in self._answers:
             channel.close_all(fds)
             return
-        program = Program(self, started, [Pipe(self.loop, fd) for fd in fds])
+        pipes = [Pipe(self.loop, fd) for fd in fds]
+        for pipe in pipes[-2:]:
+            pipe.port.can_read = False  # it has begun a moment ago: we shall be told
+        program = Program(self, started, pipes)
         self._running[started.id] = program
         self._answer(started.id, program)
 

@@ -20,7 +20,7 @@ _STATUS = re.compile(r"([1-9][0-9]{2})(?: +([\t -~\x80-\xff]*))?")
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([2-5][0-9]{2})(?: [\t -~\x80-\xff]*)?\r?\n")
 _LENGTH = re.compile(r"[0-9]{1,18}")
 _ONCE = ("status", "location", "content-type", "content-length", "x-sendfile")
-_ONE_OF = ("content-type", "location", "status", "x-sendfile")
+_ONE_OF = frozenset({"content-type", "location", "status", "x-sendfile"})
 
 # Between the program's server and the client, not for the program to say (RFC 9110 §7.6.1), and
 # what the writer itself adds.
@@ -94,13 +94,20 @@ def parse_status_line(line: bytes) -> int:
 def parse(header: bytes) -> Head:
     """Read a complete header.  Raises OutputError."""
     items = _parse_lines(header)
-    first = {name.lower(): value for name, value in items}
-    for name in _ONCE:
-        if sum(key.lower() == name for key, _ in items) > 1:
-            raise OutputError(f"more than one {name.title()}")
-    if not first.keys() & set(_ONE_OF):
+    names = [name.lower() for name, _ in items]
+    first = dict(zip(names, (value for _, value in items), strict=True))
+    if len(first) != len(names):
+        for name in _ONCE:
+            if names.count(name) > 1:
+                raise OutputError(f"more than one {name.title()}")
+    if _ONE_OF.isdisjoint(first):
         raise OutputError("none of Content-Type, Location and Status in the header")
-    fields = tuple((name, value) for name, value in items if name.lower() not in _DROPPED)
+    if _DROPPED.isdisjoint(first):
+        fields = items
+    else:
+        fields = tuple(
+            item for item, name in zip(items, names, strict=True) if name not in _DROPPED
+        )
     return Head(*_status(first), fields, _length(first), _local(first))
 
 

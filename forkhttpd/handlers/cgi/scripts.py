@@ -7,7 +7,6 @@ program is an error; nothing in here reads a file's content.
 
 import os
 import stat
-from pathlib import Path
 
 from forkhttpd.config import Mount
 from forkhttpd.handlers.cgi import diagnosis
@@ -25,7 +24,7 @@ class Scripts:
     root: the site's directory of files, below which PATH_INFO is translated, "" without one.
     """
 
-    __slots__ = ("_docroot", "_mount", "_plain", "_program", "_root")
+    __slots__ = ("_directory", "_docroot", "_mount", "_plain", "_program", "_root")
 
     def __init__(self, mount: Mount, *, root: str) -> None:
         if mount.cgi is None:
@@ -34,7 +33,8 @@ class Scripts:
         self._mount = mount
         self._plain = tuple(mount.interpreters)  # suffixes of scripts that need no +x
         self._root = root
-        self._program = None if is_directory else mount.cgi
+        self._directory = str(mount.cgi).rstrip("/")
+        self._program = "" if is_directory else str(mount.cgi)
         self._docroot = Docroot(
             mount.cgi if is_directory else mount.cgi.parent, symlinks=mount.symlinks
         )
@@ -46,7 +46,7 @@ class Scripts:
         Raises HTTPError 403 or 404.
         """
         index = ""
-        if self._program is not None:
+        if self._program:
             file, path_info = self._program, path
         else:
             name = self._split(path)
@@ -54,15 +54,15 @@ class Scripts:
                 index, name = self._index(path), path
                 if not path.endswith("/"):
                     return None
-            file, path_info = Path(f"{self._mount.cgi}{name}{index}"), path[len(name) :]
+            file, path_info = f"{self._directory}{name}{index}", path[len(name) :]
         name_length = len(request.path) - len(path_info)
         if 0 <= request.target.encoded_slash < name_length:
             raise HTTPError(404, f"{request.path}: an encoded slash is no separator")
         return Script(
-            file=str(file),
+            file=file,
             name=request.path[:name_length] + index,
             path_info=path_info,
-            directory=str(file.parent),
+            directory=os.path.dirname(file) or "/",
             root=self._root,
             interpreter=self._interpreter(file),
         )
@@ -97,13 +97,14 @@ class Scripts:
                 return name
         raise HTTPError(403, f"{self._mount.cgi}{directory} is a directory, not a program")
 
-    def _interpreter(self, file: Path) -> str:
+    def _interpreter(self, file: str) -> str:
         """Return the program that runs a script, "" for one that runs by itself."""
         if self._mount.interpreter is not None:
             return str(self._mount.interpreter)
         if not self._plain or os.access(file, os.X_OK):
             return ""
-        return str(self._mount.interpreters.get(file.suffix.lower(), ""))
+        suffix = os.path.splitext(file)[1].lower()
+        return str(self._mount.interpreters.get(suffix, ""))
 
     def _look(self, name: str) -> os.stat_result:
         try:
