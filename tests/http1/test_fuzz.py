@@ -23,8 +23,8 @@ from tests.http1.transcript import transcribe
 from tests.wire import corpus
 
 CASES = corpus.load()
-INPUTS = 3000  # about 6 s
-SECONDS = 15  # at most, on a busy machine
+INPUTS = 2000  # about 5 s
+SECONDS = 12  # at most, on a busy machine
 
 GET = b"GET /second HTTP/1.1\r\nHost: x\r\n\r\n"
 FRAGMENTS = (

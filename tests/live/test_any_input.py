@@ -11,7 +11,7 @@ from tests.live.daemon import SITE, Daemon, daemon, read_all, wait_for
 from tests.wire import corpus
 
 CASES = corpus.load()
-INPUTS = 1500
+INPUTS = 1000
 TARGETS = (b"/", b"/page", b"/list/", b"/cgi-bin/", b"/list", b"/none")
 FIELDS = (
     b"Range: bytes=0-0,-1\r\n",
