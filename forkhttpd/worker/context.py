@@ -48,6 +48,7 @@ class Context:
         "access_log",
         "active",
         "answers",
+        "answers_over_tls",
         "bytes_sent",
         "complained",
         "connections",
@@ -102,6 +103,7 @@ class Context:
             )
         )
         self.answers = Answers()
+        self.answers_over_tls = Answers()  # an absolute target may be right here and wrong there
         self.draining = False
         self.patience = config.timeouts.idle  # with a client that asks for nothing
         self.connections: set[Retiring] = set()
@@ -147,7 +149,8 @@ class Context:
     def drain(self) -> None:
         """Answer every request as the last one of its connection."""
         self.draining = True
-        self.answers.close()  # they promise that the connection stays
+        for known in (self.answers, self.answers_over_tls):
+            known.close()  # they promise that the connection stays
 
     async def _log_settled(
         self, request: Request, account: Account, status: int, sent: int

@@ -17,10 +17,14 @@ from forkhttpd.http1.request import Request
 class Misdirection:
     """Refuses such requests.  To be asked where the target is absolute or there is TLS."""
 
-    __slots__ = ("_certificates",)
+    __slots__ = ("_certificates", "asks_for_names")
 
     def __init__(self, config: Config) -> None:
         sites = [site for site in config.site if site.certificate]
+        # Whether the same request may be right over one secured connection and wrong over another.
+        self.asks_for_names = (
+            len({site.certificate for site in sites}) > 1 and not config.trusted_proxies
+        )
         self._certificates = Hosts(sites[0].certificate if sites else None)
         if not config.trusted_proxies:
             for site in sites:

@@ -141,6 +141,11 @@ class Router:
         """Return what the site of a host is called."""
         return self._sites.find(host).name
 
+    @property
+    def asks_for_names(self) -> bool:
+        """Whether an answer over TLS depends on the name that the connection began with."""
+        return self._misdirection.asks_for_names
+
     def proof(self, request: Request, response: Response) -> Proof | None:
         """Return what proves that the same bytes from any client have the same answer as now.
 

@@ -1,11 +1,13 @@
 """RFC 9110 §7.4: who asks for a host over a connection that is not for it is told 421."""
 
+import socket
+import time
 from collections.abc import Iterator
 
 import pytest
 
-from tests.live.client import get, open_client
-from tests.live.daemon import SITE, daemon
+from tests.live.client import Client, get, open_client
+from tests.live.daemon import SITE, daemon, wait_for
 from tests.live.secure import CONFIG, Secure, secure
 
 
@@ -55,3 +57,28 @@ def test_a_trusted_proxy_says_the_scheme() -> None:
             said = ("X-Forwarded-For: 192.0.2.7", "X-Forwarded-Proto: https")
             assert client.ask(get(target, *said)).text == "page"
             assert client.ask(get("http://localhost/page")).text == "page"
+
+
+def test_what_was_answered_over_one_connection_is_still_421_over_another() -> None:
+    """Whatever is remembered of answers: for that the file has to be some time old."""
+    config = CONFIG.replace("request_id = true\n", "").replace('format = "json"\n', "")
+    with secure(config.replace("workers = 2", "workers = 1")) as site:
+        page = site.running.directory / "two/index.html"
+        wait_for(lambda: time.time() - page.stat().st_ctime > 2.5, "a file that is old enough")
+        absolute = get("https://one.example/")
+        with site.client("two.example") as client:
+            for _ in range(3):
+                assert client.ask(asking("two.example")).text == "two"
+        with site.client("www.one.example") as client:
+            assert client.ask(asking("two.example")).status == 421
+            for _ in range(3):
+                assert client.ask(absolute).text == "one"
+    one = config.partition('[[site]]\nnames = ["two')[0].replace("redirect_to_https = 443", "")
+    with secure(one.replace("workers = 2", "workers = 1")) as site:
+        page = site.running.directory / "www/index.html"
+        wait_for(lambda: time.time() - page.stat().st_ctime > 2.5, "a file that is old enough")
+        with site.client("www.one.example") as client:
+            for _ in range(3):
+                assert client.ask(absolute).text == "one"
+        with Client(socket.create_connection(("127.0.0.2", site.plain_port), 20)) as plain:
+            assert plain.ask(absolute).status == 421
