@@ -4,11 +4,18 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.live.daemon import Daemon, daemon
+from tests.live.daemon import SITE, Daemon, daemon
 
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[Daemon]:
     """A running daemon with `www` at / and `cgi-bin` at /cgi-bin/."""
     with daemon() as running:
+        yield running
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["cold", "warm"])
+def pooled(request: pytest.FixtureRequest) -> Iterator[Daemon]:
+    """The same, once with a pool that is cold and once with one that is warm (C17)."""
+    with daemon(f"{SITE}\n[pool.default]\nwarm = {str(request.param).lower()}\n") as running:
         yield running

@@ -29,9 +29,9 @@ MEGABYTES = 8 << 20
 
 
 @pytest.fixture(scope="module")
-def cgi(served: Daemon) -> Daemon:
-    served.script("env.py", ENVIRONMENT)
-    return served
+def cgi(pooled: Daemon) -> Daemon:
+    pooled.script("env.py", ENVIRONMENT)
+    return pooled
 
 
 def programs_with(marker: str) -> int:

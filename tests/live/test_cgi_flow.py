@@ -24,6 +24,11 @@ sleep 300
 """
 
 
+@pytest.fixture(scope="module")
+def served(pooled: Daemon) -> Daemon:
+    return pooled
+
+
 def mounted(keys: str) -> str:
     """Return the configuration with these keys in the mount of the programs."""
     return SITE.replace('cgi = "cgi-bin"', f'cgi = "cgi-bin"\n{keys}')

@@ -14,6 +14,11 @@ echo "$REQUEST_METHOD $REQUEST_URI $QUERY_STRING ${CONTENT_LENGTH-none} $UNIQUE_
 """
 
 
+@pytest.fixture(scope="module")
+def served(pooled: Daemon) -> Daemon:
+    return pooled
+
+
 def say(running: Daemon, output: str, *, name: str = "say.py") -> str:
     """Make a program that writes exactly this; return its path."""
     code = f"#!/usr/bin/env python3\nimport sys\nsys.stdout.buffer.write({output.encode()!r})\n"
