@@ -42,6 +42,7 @@ class Acceptor:
         "_accepts",
         "_held",
         "_held_before",
+        "_kind",
         "_listener",
         "_loop",
         "_on_connection",
@@ -68,6 +69,7 @@ class Acceptor:
         self._on_shortage = on_shortage
         self._accepts = 0
         self._held = held
+        self._kind = int(listener.family), int(listener.type), listener.proto
         self._held_before = 0
         self._watching = False
 
@@ -105,8 +107,11 @@ class Acceptor:
 
     def _take_one(self) -> bool:
         """Accept one connection; False when there is none to take."""
+        listener = self._listener
         try:
-            connected, address = self._listener.accept()
+            # As `accept` does it, but that asks the listener each time of what kind it is: 2.5 of
+            # the 20 µs of a connection with one request.
+            fd, address = listener._accept()  # type: ignore[attr-defined]
         except BlockingIOError:
             return False
         except OSError as error:
@@ -114,6 +119,7 @@ class Acceptor:
                 return True
             self._on_shortage(error)
             return False
+        connected = socket.socket(*self._kind, fileno=fd)
         self._loop.moment += 1  # it may be younger than what was looked at in this turn
         connected.setblocking(False)
         self._on_connection(connected, endpoint(address))
