@@ -31,6 +31,7 @@ from forkhttpd.loop.stream import GLANCE_SIZE, READ_SIZE, Disconnected, Stream
 
 _RECORD = 16384  # bytes in the largest record, RFC 8446 §5.1
 _PIECE = 8 * _RECORD  # of a file, per send
+_MORE = int(socket.MSG_MORE)  # without its name: an enum's `&` costs 1 µs
 _MOST_GLANCES = READ_SIZE // GLANCE_SIZE  # at what has arrived, more than a record takes
 _MOST_ANSWERS = 4096  # bytes that OpenSSL may have to say by itself to who does not listen
 
@@ -165,7 +166,7 @@ class TLSStream:
 
     def send_now(self, data: bytes | memoryview, flags: int = 0) -> bool:
         """Send without waiting, return whether that was all; see `Stream`."""
-        if flags & socket.MSG_MORE:
+        if flags & _MORE:
             self._held += data
             return True
         if self._held:
@@ -265,10 +266,15 @@ class TLSStream:
     def _read_records(self, pieces: list[bytes]) -> None:
         # A read takes a whole record, so with the BIO empty there is nothing left to decrypt, and
         # no need to ask: an SSLWantReadError costs 1.6 µs.
-        with suppress(ssl.SSLWantReadError):
-            while self._incoming.pending and not self._ended:
-                pieces.append(self._tls.read(_RECORD))
-                self._ended = not pieces[-1]
+        read, incoming = self._tls.read, self._incoming
+        try:
+            while incoming.pending and not self._ended:
+                data = read(_RECORD)
+                pieces.append(data)
+                if not data:
+                    self._ended = True
+        except ssl.SSLWantReadError:  # `suppress` costs 0.4 µs
+            pass
 
     def _encrypt(self, data: bytes | memoryview) -> bytes:
         """Return the records that hold some bytes."""
