@@ -28,6 +28,7 @@ def test_a_script_without_its_mode() -> None:
         (errno.ENOENT, b"#!/opt/x\t-y\n", 502, "needs /opt/x, which"),
         (errno.ENOENT, b"#!/\xff\n", 502, "does not exist"),
         (errno.ENOEXEC, b"print('hello')\n", 502, "names no interpreter"),
+        (errno.ENOEXEC, b"\xef\xbb\xbf#!/bin/sh\n", 502, "has a byte order mark"),
         (errno.EACCES, b"#!/bin/sh\n", 403, "may not be run by the pool's user"),
         (errno.EPERM, b"#!/bin/sh\n", 403, "may not be run by the pool's user"),
         (errno.E2BIG, b"#!/bin/sh\n", 431, "too long for a program"),
@@ -60,10 +61,17 @@ def test_why_a_program_did_not_start(
     ],
 )
 def test_why_there_was_no_header(status: int | None, seen: bytes, words: str) -> None:
-    line = no_header(FILE, None if status is None else Exit(status), seen)
+    line = no_header(FILE, None if status is None else Exit(status), seen, b"#!/bin/sh\n")
     assert words in line
     assert line.startswith(FILE)
     assert "x" * 81 not in line
+
+
+def test_C16_what_env_did_not_find_because_of_windows_line_ends() -> None:
+    line = no_header(FILE, Exit(127), b"", b"#!/usr/bin/env python3\r\nprint()\r\n")
+    assert line.startswith(f"{FILE} has Windows line ends")
+    assert "Windows" not in no_header(FILE, Exit(127), b"", b"#!/usr/bin/env python4\n\r\n")
+    assert "Windows" not in no_header(FILE, Exit(1), b"", b"#!/usr/bin/env python3\r\n")
 
 
 @pytest.mark.parametrize(

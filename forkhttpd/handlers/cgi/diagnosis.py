@@ -11,6 +11,8 @@ from forkhttpd.http1.account import Usage
 from forkhttpd.http1.errors import HTTPError
 
 _SHEBANG_LIMIT = 256  # BINPRM_BUF_SIZE, execve(2)
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_NOT_FOUND = 127  # what env(1) and shells exit with when there is no such program
 
 
 def not_executable(file: str) -> HTTPError:
@@ -31,7 +33,7 @@ def not_started(error: OSError, file: str, first_line: bytes) -> HTTPError:
         case errno.ENOENT:
             return HTTPError(502, missing_interpreter(file, first_line))
         case errno.ENOEXEC:
-            return HTTPError(502, no_interpreter(file))
+            return HTTPError(502, no_interpreter(file, first_line))
         case errno.EACCES | errno.EPERM:
             return HTTPError(
                 403, f"{file} may not be run by the pool's user; see its mode and its directories'"
@@ -48,8 +50,13 @@ def not_started(error: OSError, file: str, first_line: bytes) -> HTTPError:
             return HTTPError(502, f"{file} did not start: {os.strerror(error.errno or 0)}")
 
 
-def no_interpreter(file: str) -> str:
-    """Say that a script does not begin with "#!"."""
+def no_interpreter(file: str, first_line: bytes) -> str:
+    """Say that a script does not begin with "#!"; `first_line` may be more."""
+    if first_line.startswith(_BYTE_ORDER_MARK):
+        return (
+            f'{file} has a byte order mark before its "#!", so the kernel does not see it; '
+            f"run: sed -i '1s/^\\xEF\\xBB\\xBF//' {file}"
+        )
     return f'{file} names no interpreter; its first line must be like "#!/usr/bin/env python3"'
 
 
@@ -59,16 +66,23 @@ def missing_interpreter(file: str, first_line: bytes) -> str:
     if not line.startswith(b"#!"):
         return f"{file} or its dynamic loader does not exist"
     if line.endswith(b"\r"):
-        return (
-            f"{file} has Windows line ends, so its interpreter is not found; "
-            f"run: sed -i 's/\\r$//' {file}"
-        )
+        return _windows_line_ends(file)
     interpreter = os.fsdecode(b"".join(line[2:].split(maxsplit=1)[:1]))
-    return f'{file} needs {interpreter}, which does not exist; correct its first line "#!…"'
+    return f"{file} needs {interpreter}, which does not exist; correct its first line"
 
 
-def no_header(file: str, usage: Usage | None, seen: bytes) -> str:
+def _windows_line_ends(file: str) -> str:
+    return (
+        f"{file} has Windows line ends, so its interpreter is not found; "
+        f"run: sed -i 's/\\r$//' {file}"
+    )
+
+
+def no_header(file: str, usage: Usage | None, seen: bytes, first_line: bytes) -> str:
     """Say how a program ended, or closed its output, without a complete header."""
+    if usage is not None and usage.status == _NOT_FOUND and not seen:
+        if first_line.startswith(b"#!") and first_line.split(b"\n", 1)[0].endswith(b"\r"):
+            return _windows_line_ends(file)  # as env(1) has found: the kernel takes no "\r" along
     end = "closed its output" if usage is None else ending(usage)
     if not seen:
         return f"{file} {end} without any output"
@@ -86,7 +100,7 @@ def ending(usage: Usage) -> str:
         return f"{end} (it needed more memory than it may have, see the pool's memory)"
     if status < 0:
         return f"was killed by signal {-status}{_limit(-status)}"
-    if status in (126, 127):
+    if status in (126, _NOT_FOUND):
         return f"exited with {status} (its interpreter found no program to run)"
     return f"exited with {status}"
 

@@ -23,6 +23,7 @@ from typing import TypeVar
 
 from forkhttpd.handlers.cgi import diagnosis, output
 from forkhttpd.handlers.cgi.program import Fate, Program, Terms
+from forkhttpd.handlers.cgi.scripts import first_line
 from forkhttpd.handlers.cgi.spill import Spill
 from forkhttpd.handlers.cgi.stderr import Stderr
 from forkhttpd.http1.account import Account, Usage
@@ -285,7 +286,7 @@ class Exchange:
         usage = None
         with contextlib.suppress(DeadlineExceeded):
             usage = await self._exit.wait(self._loop.now + _EXIT_PATIENCE)
-        return HTTPError(502, diagnosis.no_header(self._file, usage, seen))
+        return HTTPError(502, diagnosis.no_header(self._file, usage, seen, first_line(self._file)))
 
     # stdin
 

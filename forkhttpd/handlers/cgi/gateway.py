@@ -6,7 +6,6 @@ file that we send for it (`sendfile.py`); or, from a script whose name begins wi
 answer as it stands, after which the connection closes (RFC 3875 §5, §6.2).
 """
 
-import contextlib
 import logging
 import math
 import os
@@ -19,7 +18,7 @@ from forkhttpd.handlers.cgi.environ import Script, Server
 from forkhttpd.handlers.cgi.exchange import Exchange
 from forkhttpd.handlers.cgi.output import Head
 from forkhttpd.handlers.cgi.program import Program, Terms
-from forkhttpd.handlers.cgi.scripts import Scripts
+from forkhttpd.handlers.cgi.scripts import Scripts, first_line
 from forkhttpd.handlers.cgi.sendfile import Sendfile
 from forkhttpd.handlers.cgi.spool import spool
 from forkhttpd.handlers.locality import is_local
@@ -177,7 +176,7 @@ class Gateway:
                 spool=spooled,
             )
         except OSError as error:
-            raise diagnosis.not_started(error, argv[0], _first_line(argv[0])) from None
+            raise diagnosis.not_started(error, argv[0], first_line(argv[0])) from None
 
 
 def _document(exchange: Exchange, head: Head, first: bytes) -> Response:
@@ -189,10 +188,3 @@ async def _pass_on(exchange: Exchange) -> Response:
     """Return the answer of an NPH script as it stands; its status is for the log."""
     status, first = await exchange.read_status_line()
     return Response(status, (), Raw(exchange.pieces(), first), on_close=exchange.close)
-
-
-def _first_line(file: str) -> bytes:
-    """Return the beginning of a file, for the diagnosis."""
-    with contextlib.suppress(OSError), open(file, "rb") as script:
-        return script.read(256)
-    return b""

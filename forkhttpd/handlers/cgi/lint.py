@@ -79,7 +79,7 @@ def script_warnings(file: str, mount: Mount, pool: Pool) -> Iterator[str]:
     elif is_script:
         yield from _shebang_sentences(file, head, pool)
     elif not head.startswith(_ELF):
-        yield diagnosis.no_interpreter(file)
+        yield diagnosis.no_interpreter(file, head)
 
 
 def _shebang_sentences(file: str, head: bytes, pool: Pool) -> Iterator[str]:

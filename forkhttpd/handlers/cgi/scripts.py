@@ -5,6 +5,7 @@ ends at a directory may have a program that stands for it (`index`).  What a pat
 program is an error; nothing in here reads a file's content.
 """
 
+import contextlib
 import os
 import stat
 
@@ -126,3 +127,10 @@ class Scripts:
         is_run = self._mount.interpreter is not None or name.lower().endswith(self._plain)
         if not is_run and not status.st_mode & _EXECUTABLE:
             raise diagnosis.not_executable(f"{self._mount.cgi}{name}")
+
+
+def first_line(file: str) -> bytes:
+    """Return the beginning of a file, for the diagnosis."""
+    with contextlib.suppress(OSError), open(file, "rb") as script:
+        return script.read(256)
+    return b""
