@@ -122,12 +122,10 @@ def _claim(base: Path, part: Path, owner: tuple[int, int], controllers: frozense
 
 
 def _missing(base: Path, controllers: frozenset[str]) -> str:
+    if not controllers:
+        return ""
     names = " and ".join(sorted(controllers))
-    return (
-        f"{base} has no controller {names}; boot with v2 alone, and {_REMEDY}"
-        if controllers
-        else ""
-    )
+    return f"{base} has no controller {names}; boot with v2 alone, and {_REMEDY}"
 
 
 def _share(base: Path, controllers: frozenset[str]) -> None:

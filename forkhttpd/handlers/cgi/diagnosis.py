@@ -80,9 +80,9 @@ def _windows_line_ends(file: str) -> str:
 
 def no_header(file: str, usage: Usage | None, seen: bytes, first_line: bytes) -> str:
     """Say how a program ended, or closed its output, without a complete header."""
-    if usage is not None and usage.status == _NOT_FOUND and not seen:
-        if first_line.startswith(b"#!") and first_line.split(b"\n", 1)[0].endswith(b"\r"):
-            return _windows_line_ends(file)  # as env(1) has found: the kernel takes no "\r" along
+    not_found = usage is not None and usage.status == _NOT_FOUND and not seen
+    if not_found and first_line.split(b"\n", 1)[0].endswith(b"\r"):
+        return _windows_line_ends(file)  # which are a part of the name that env(1) looks for
     end = "closed its output" if usage is None else ending(usage)
     if not seen:
         return f"{file} {end} without any output"
