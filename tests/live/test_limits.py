@@ -1,6 +1,7 @@
 """How much one client may have, and all of them together, over all workers (H9)."""
 
 import contextlib
+import select
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -8,7 +9,7 @@ from contextlib import ExitStack
 import pytest
 
 from tests.live.asking import status
-from tests.live.client import Client, get
+from tests.live.client import Client, get, post
 from tests.live.daemon import SITE, Daemon, daemon, wait_for
 from tests.live.neighbours import ask_from, connect_from
 
@@ -23,7 +24,11 @@ exempt = ["127.0.0.8"]
 PACED = """
 [limits]
 rate = "5/h"
+body_rate = "1M"
 exempt = ["127.0.0.8"]
+
+[timeouts]
+body = "500ms"
 
 [[site]]"""
 
@@ -42,6 +47,7 @@ def paced() -> Iterator[Daemon]:
     """A daemon of three workers that limits the requests of an address."""
     with daemon(CONFIG.replace("[[site]]", PACED), start=False) as running:
         running.write("www/page", "public")
+        running.script("sink", "#!/bin/sh\ncat >/dev/null\nprintf 'Content-Type: x/y\\n\\n'\n")
         running.start()
         yield running
 
@@ -126,3 +132,19 @@ def test_H9_a_reload_takes_the_counts_along(counted: Daemon) -> None:
         assert counted.reload()
         assert count_served(counted, "127.0.0.7", 3, stack) == 1
         assert [client.ask(get("/page")).status for client in kept] == [200] * 3
+
+
+def test_H9_a_body_that_trickles_is_not_waited_for(paced: Daemon) -> None:
+    """Each byte comes well before `timeouts.body`, so only the rate can end it."""
+    head = get("/cgi-bin/sink", "Content-Length: 1000000", method="POST")
+    with Client(connect_from(paced, "127.0.0.10")) as client:
+        client.send(head)
+
+        def is_answered() -> bool:
+            client.send(b"x")
+            return bool(select.select([client.connection], [], [], 0.02)[0])
+
+        wait_for(is_answered, "an answer before the body is complete")
+        assert client.reply().status == 408
+    with Client(connect_from(paced, "127.0.0.10")) as client:
+        assert client.ask(post("/cgi-bin/sink", bytes(10000))).status == 200
