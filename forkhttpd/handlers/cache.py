@@ -14,9 +14,11 @@ for a small file the whole answer, which every plain GET shares.  Its rules:
 * Of a large file only the facts are kept, to be found again by the identity of the file that was
   opened to be sent.  To keep its descriptor, too, and to duplicate it would save 3 of 8.8 µs, and
   pin the space of deleted files and file systems that are to be unmounted.
-* What a hit costs bounds what the server can do.  `Static` answers a plain GET from here in 3.2 µs,
-  of which the stat is 1.5 µs; 304 takes 4.9 µs, a large file 8.8 µs (open, fstat, close), a small
-  one that is not kept 13 µs.  (CPython 3.11, Linux 6.18, ext4, five fields to look for.)
+* What a hit costs bounds what the server can do.  A worker that knows the request knows the entry,
+  too, and only asks whether it `holds`: one stat, 1.3 µs, for all who ask in the same turn of the
+  loop, since it is younger than any of their questions.  `Static` answers a plain GET from here in
+  3.2 µs, of which the stat is 1.5 µs; 304 takes 4.9 µs, a large file 8.8 µs (open, fstat, close), a
+  small one that is not kept 13 µs.  (CPython 3.11, Linux 6.18, ext4, five fields to look for.)
 
 Nothing is kept of directories: the index of a directory is looked up as the file that it is, under
 its own path, so every file that may stand for a directory is asked for in its order, each time.

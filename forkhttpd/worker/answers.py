@@ -9,6 +9,9 @@ answer is older than the question (S9).
     kinds[rest]                      a Kind: all rests that make no difference share their answers
     kinds[rest].answers[line]        the Answer
 
+The whole head as one key would save 0.3 µs of 4.7, and know nothing of a thousand files that a
+hundred browsers ask for.
+
 To most files, all rests with the same host are alike.  A rest with a condition (If-None-Match,
 Range …) has answers of its own.
 

@@ -3,6 +3,17 @@
 The connection's coroutine sleeps on meanwhile, and does not even exist for a client that sends such
 a request with `Connection: close`.  Whatever is not known, byte for byte, is given back to it, and
 so is what remains to be done: a rest to send, the end of the connection.
+
+What it saves, in µs of the worker's CPU for a request, system calls included (Python 3.11, 32
+connections, an access log, a busy 2-core machine):
+
+                                the long way    the short one
+    1 KB, keep-alive                    14.8              4.7
+    1 KB, Connection: close             48.4             20.8    of which 9.4 are the kernel's
+    404                                 62.6              6.0
+
+A file from the disk is opened by its name and known by its identity: six system calls, as many as
+nginx makes.  To keep its descriptor would save one of them, and pin what was deleted.
 """
 
 import os

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from forkhttpd.loop import DeadlineExceeded, Disconnected, Loop, Stream, Task
+from forkhttpd.loop import ASLEEP, AWAKE, DeadlineExceeded, Disconnected, Loop, Stream, Task
+from forkhttpd.loop.stream import GLANCE_SIZE, READ_SIZE
 
 PATIENCE = 5.0
 
@@ -224,3 +225,105 @@ def test_abort_resets(line: Line) -> None:
     line.stream.abort()
     with pytest.raises(ConnectionResetError):
         line.client.recv(1)
+
+
+def test_a_taker_spares_the_task_the_waking_and_moves_its_deadline(line: Line) -> None:
+    stream, taken, got = line.stream, list[bytes | None](), list[bytes | None]()
+
+    def take() -> float:
+        data = stream.receive_now()
+        taken.append(data)
+        if data is None:
+            return ASLEEP
+        if data.startswith(b"known"):
+            return line.loop.now + PATIENCE
+        stream.give_back(data)
+        return AWAKE
+
+    async def body() -> None:
+        while not got or got[-1]:
+            got.append(await stream.receive_unless(take, line.loop.now + 0.5))
+
+    task = line.run(body())
+    line.turn_until(lambda: taken == [None])
+    line.client.sendall(b"known")
+    line.turn_until(lambda: len(taken) == 2)
+    assert got == []
+    assert task.deadline > line.loop.now + 1
+    line.client.sendall(b"other")
+    line.turn_until(lambda: got == [b"other"])
+    line.client.close()
+    line.turn_until(lambda: task.ended)
+    assert got == [b"other", b""]
+
+
+def test_a_taker_that_finds_nothing_leaves_the_deadline(line: Line) -> None:
+    """As TLS does, of whose record a part has come; a client could go on so for ever."""
+    stream, taken, ended = line.stream, list[bytes | None](), list[str]()
+
+    def take() -> float:
+        taken.append(stream.receive_now())
+        return ASLEEP
+
+    async def body() -> None:
+        try:
+            await stream.receive_unless(take, line.loop.now + 0.3)
+        except DeadlineExceeded:
+            ended.append("late")
+
+    line.run(body())
+    line.turn_until(lambda: taken == [None])
+    line.client.sendall(b"x")
+    line.turn_until(lambda: taken == [None, b"x"])
+    line.turn_until(lambda: ended == ["late"])
+
+
+def test_more_than_a_glance_is_left_for_the_next(line: Line) -> None:
+    line.client.sendall(b"x" * (GLANCE_SIZE + 1))
+    seen: list[bytes] = []
+
+    def look() -> bool:
+        data = line.stream.receive_now()
+        seen.append(data or b"")
+        return sum(map(len, seen)) == GLANCE_SIZE + 1
+
+    line.turn_until(look)
+    assert max(map(len, seen)) <= GLANCE_SIZE
+    assert not line.stream.port.can_read
+    assert line.stream.receive_now() is None
+
+
+def test_who_said_that_it_was_the_last_is_not_waited_for(line: Line) -> None:
+    ended: list[str] = []
+
+    async def body() -> None:
+        await line.stream.receive(line.loop.now + PATIENCE)
+        await line.stream.finish(PATIENCE, PATIENCE, is_last=True)
+        ended.append("at once")
+        line.stream.close()
+
+    line.client.sendall(b"the last")
+    line.run(body())
+    line.turn_until(lambda: ended == ["at once"])
+    assert line.client.recv(10) == b""
+
+
+def test_M6_unread_input_is_waited_for_all_the_same(line: Line) -> None:
+    """Closed upon it, the connection would be reset, and the answer lost."""
+    ended: list[str] = []
+
+    async def body() -> None:
+        await line.stream.receive(line.loop.now + PATIENCE)
+        await line.stream.send(b"answer", PATIENCE)
+        await line.stream.finish(PATIENCE, PATIENCE, is_last=True)
+        ended.append("when it was read")
+        line.stream.close()
+
+    line.client.sendall(b"x" * (READ_SIZE + 100_000))
+    line.run(body())
+    line.turn_until(lambda: not line.loop.ready)
+    assert ended == []
+    line.client.shutdown(socket.SHUT_WR)
+    line.turn_until(lambda: bool(ended))
+    assert line.client.recv(100) == b"answer"
+    assert line.client.recv(100) == b""
