@@ -106,7 +106,7 @@ class Answers:
         rest = head[end - VERSION_BYTES :]
         if (
             self._is_closed
-            or end > _LINE_BYTES
+            or not VERSION_BYTES < end <= _LINE_BYTES  # 0: an empty line came first
             or len(rest) > _REST_BYTES
             or head.find(_END) != len(head) - len(_END)
             or not stands_alone(line, section)

@@ -405,3 +405,13 @@ def test_what_is_more_than_a_head_is_not_remembered(visit: Visit, field: bytes) 
     for _ in range(3):
         assert visit.ask(client, PAGE.replace(b"\r\n\r\n", b"\r\n" + field)).endswith(b"one")
     assert len(visit.asked) == 3
+
+
+def test_H2_an_empty_line_before_a_request_does_not_stand_for_it(visit: Visit, root: Path) -> None:
+    """RFC 9112 §2.2: it is ignored, and is not what the answer is known by."""
+    (root / "other.html").write_bytes(b"two")
+    client = visit.connect()
+    for _ in range(2):
+        assert visit.ask(client, b"\r\n" + PAGE).endswith(b"\r\n\r\none")
+        other = b"\r\n" + PAGE.replace(b"page", b"other")
+        assert visit.ask(client, other).endswith(b"\r\n\r\ntwo")
