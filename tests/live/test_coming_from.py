@@ -169,6 +169,10 @@ def is_in_list(server: Server, name: str) -> str:
     return "listed" if name in server.ask("/").body else "not listed"
 
 
+def input_of(server: Server) -> str:
+    return "the connection" if server.told("input") == "socket" else "the body"
+
+
 def directory_of(server: Server) -> str:
     return Path(server.told("directory")).relative_to(server.directory).as_posix()
 
@@ -244,7 +248,7 @@ OBSERVE: dict[str, Callable[[Server], str]] = {
     "`CONTENT_TYPE` of a request that has none": lambda s: s.told("CONTENT_TYPE"),
     "`SERVER_PROTOCOL`": lambda s: s.told("SERVER_PROTOCOL"),
     "the program's argument with `?word`": lambda s: s.told("argument", "/cgi-bin/env.cgi?word"),
-    "standard input, whose end a program may wait for": lambda s: s.told("input"),
+    "standard input, whose end a program may wait for": input_of,
     "the program's directory": directory_of,
     "the program's user, when root starts the server": lambda s: s.told("user"),
 }

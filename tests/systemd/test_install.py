@@ -160,6 +160,9 @@ def test_for_packagers_everything_goes_below_destdir_and_changes_stay(
     assert "ExecStart=/opt/web/bin/forkhttpd -c /etc/forkhttpd/forkhttpd.conf" in unit.read_text()
     command = (tmp_path / "opt/web/bin/forkhttpd").read_text()
     assert command.startswith("#!/opt/web/bin/python")
+    for source in (CHECKOUT / "systemd").iterdir():
+        assert f"systemd/{source.name}" in install.read_text()
+    assert (tmp_path / "usr/local/share/doc/forkhttpd/examples/haproxy.cfg").exists()
     for directory in ("man/man8", "man/man5", "zsh/site-functions", "doc/forkhttpd"):
         assert any((tmp_path / "usr/local/share" / directory).iterdir())
 
