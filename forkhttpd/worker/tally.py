@@ -2,7 +2,7 @@
 
 Counting happens for every answer and writing into shared memory is the dearer part of it (0.5 µs a
 word), so what was counted waits here for a moment, as the lines of the access log do: 0.6 µs an
-answer instead of 2.5.  A server that shows no metrics has no tally.
+answer instead of 2.  A server that shows no metrics has no tally.
 """
 
 import time
