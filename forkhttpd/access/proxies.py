@@ -2,8 +2,11 @@
 
 Only the field that the operator named is read, since only that one is known to be written by the
 proxy: of the other anybody may have sent one through it.  Addresses are read from the right, where
-our own proxy wrote; the first that is no trusted proxy's is the client.  Whatever makes no sense up
-to there is not believed: then the client is who connected to us.
+our own proxy wrote; the first that is no trusted proxy's is the client.  Where a proxy hides it
+("unknown"), the client is who connected to us.
+
+A field that cannot be read is refused.  What spoils it may be the client's part, to which a proxy
+adds its own: who sends that must not be taken for the proxy, whom rules and limits let pass.
 """
 
 import re
@@ -14,11 +17,12 @@ from functools import lru_cache
 from forkhttpd.access.networks import parse_address, table_of
 from forkhttpd.config import Config
 from forkhttpd.config.networks import Network
+from forkhttpd.http1.errors import HTTPError
 from forkhttpd.http1.headers import Fields
 from forkhttpd.http1.request import Endpoint, Hop
 
 _REMEMBERED = 1024  # texts
-_MOST = 4096  # characters that are read of a field; a proxy that writes more is misled
+_MOST = 4096  # characters of a field
 _SCHEMES = ("http", "https")
 
 # An id that stands in logs, headers and environments as it is: printable, no quotes, no spaces.
@@ -57,10 +61,12 @@ class Proxies:
         return self._table.find(host) is True
 
     def look_behind(self, hop: Hop, fields: Fields) -> Hop:
-        """Return the hop of a request that one of them passed on."""
+        """Return the hop of a request that one of them passed on.  Raises HTTPError 400."""
         text = fields.joined(self._field)
+        if text is not None and len(text) > _MOST:
+            raise _unreadable(f"{self._field} of {len(text)} characters, at most {_MOST}")
         schemes = () if self._field == "forwarded" else tuple(fields.all("x-forwarded-proto"))
-        origin = None if text is None or len(text) > _MOST else self._origin(text, schemes)
+        origin = None if text is None else self._origin(text, schemes)
         given = fields.get("x-request-id") or ""
         request_id = given if _ID.fullmatch(given) else ""
         if origin is None:
@@ -114,7 +120,7 @@ def parse_node(text: str) -> Endpoint | None:
 def parse_forwarded(text: str) -> list[Origin | None]:
     """Read a Forwarded field (RFC 7239); None for an element that names no address.
 
-    What follows a mistake cannot be told apart any more, so the whole is one None then.
+    What follows a mistake cannot be told apart any more: then it raises HTTPError 400.
     """
     origins: list[Origin | None] = []
     pairs: dict[str, str] = {}
@@ -124,18 +130,24 @@ def parse_forwarded(text: str) -> list[Origin | None]:
         if match is None:
             empty = _EMPTY.match(text, position)  # an element without anything (RFC 9110 §5.6.1)
             if empty is None or pairs:
-                return [None]
+                raise _unreadable("forwarded is not of RFC 7239")
             position = max(empty.end(), position + 1)
             continue
         name, value, end = match.groups()
         if name.lower() in pairs:
-            return [None]
+            raise _unreadable(f"forwarded says {name} twice of one")
         pairs[name.lower()] = _unquoted(value)
         position = match.end()
         if end != ";":
             origins.append(_element(pairs))
             pairs = {}
-    return [None] if pairs else origins
+    if pairs:
+        raise _unreadable("forwarded ends in the middle")
+    return origins
+
+
+def _unreadable(how: str) -> HTTPError:
+    return HTTPError(400, f"{how}, and so does not say who asks")
 
 
 def _element(pairs: dict[str, str]) -> Origin | None:

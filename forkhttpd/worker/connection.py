@@ -55,7 +55,7 @@ FINISH_LONGEST = 15.0  # seconds for one that keeps sending what nobody wants
 _NO_LINE = RequestLine("", Target("", "", "", "", -1), Version.HTTP_1_1, "")
 
 # Refusals that an operator may want to know the reason of; of the others there are too many.
-_REFUSALS = {403: logging.WARNING, 413: logging.INFO}
+_REFUSALS = {400: logging.INFO, 403: logging.WARNING, 413: logging.INFO}
 
 
 class Connection:
@@ -211,11 +211,10 @@ class Connection:
     def _make_request(self, line: RequestLine, section: HeaderSection) -> Request:
         self._shortcut.count += 1
         body = NO_BODY if section.length == 0 else self._make_body(section)
-        proxies = self._proxies
         return Request(
             line,
             section,
-            hop=self._hop if proxies is None else proxies.look_behind(self._hop, section.fields),
+            hop=self._hop,
             number=self._shortcut.count,
             received=self._loop.now,
             body=body,
@@ -234,6 +233,8 @@ class Connection:
 
     async def _respond(self, request: Request) -> Response:
         try:
+            if self._proxies is not None:
+                request.hop = self._proxies.look_behind(self._hop, request.fields)
             if self._context.pace is not None:
                 self._context.pace.keep(request)
             length = request.section.length

@@ -1,5 +1,6 @@
 """What a trusted proxy says of its client, and what is not believed."""
 
+import contextlib
 import re
 from ipaddress import ip_network
 
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forkhttpd.access.proxies import Proxies, parse_forwarded, parse_node
+from forkhttpd.http1.errors import HTTPError
 from forkhttpd.http1.headers import Fields
 from forkhttpd.http1.request import Endpoint, Hop
 
@@ -51,7 +53,6 @@ NOBODY = ("10.0.0.1", 999, "http")
         (("192.0.2.7:99999",), NOBODY[:2]),
         (("192.0.2.7\x00",), NOBODY[:2]),
         (("fe80::1%eth0",), NOBODY[:2]),
-        (("1.1.1.1," * 1000 + "192.0.2.7",), NOBODY[:2]),
     ],
 )
 def test_the_rightmost_untrusted_address_is_the_client(
@@ -98,17 +99,33 @@ def test_the_scheme_is_said_once_or_not_at_all(values: list[str], scheme: str) -
         ("for=unknown", "10.0.0.1", "http"),
         ("for=_hidden", "10.0.0.1", "http"),
         ("proto=https", "10.0.0.1", "http"),
-        ("for=192.0.2.7;for=192.0.2.8", "10.0.0.1", "http"),
         ('for="2001:db9::7"', "10.0.0.1", "http"),
-        ('for="192.0.2.7', "10.0.0.1", "http"),
-        ("for=192.0.2.7, rubbish", "10.0.0.1", "http"),
-        ("for=192.0.2.7 for=192.0.2.8", "10.0.0.1", "http"),
-        ("for = 192.0.2.7", "10.0.0.1", "http"),
     ],
 )
 def test_forwarded(text: str, client: str, scheme: str) -> None:
     host, _, said = behind("Forwarded", ("forwarded", text))
     assert (host, said) == (client, scheme)
+
+
+@pytest.mark.parametrize(
+    ("field", "text"),
+    [
+        ("X-Forwarded-For", "1.1.1.1, " * 1000 + "192.0.2.7"),
+        ("Forwarded", "for=1.1.1.1, " * 1000 + "for=192.0.2.7"),
+        ("Forwarded", "rubbish, for=192.0.2.7"),
+        ("Forwarded", "for=192.0.2.7, rubbish"),
+        ("Forwarded", 'for=", for=192.0.2.7'),
+        ("Forwarded", 'for="x, for="[2001:db9::7]:80"'),
+        ("Forwarded", "for=192.0.2.7;for=192.0.2.8"),
+        ("Forwarded", "for=192.0.2.7 for=192.0.2.8"),
+        ("Forwarded", "for = 192.0.2.7"),
+        ("Forwarded", "for=192.0.2.7;"),
+    ],
+)
+def test_what_cannot_be_read_does_not_make_its_sender_the_proxy(field: str, text: str) -> None:
+    with pytest.raises(HTTPError) as caught:
+        behind(field, (field.lower(), text))
+    assert caught.value.status == 400
 
 
 @pytest.mark.parametrize(
@@ -143,12 +160,14 @@ PARTS = st.sampled_from(["for=", "proto=https", ";", ",", " ", '"', "=", "\\", "
 
 
 @given(st.text(st.characters(max_codepoint=255)) | st.lists(NODES | PARTS).map("".join))
-def test_no_text_of_a_field_raises(text: str) -> None:
+def test_any_text_of_a_field_is_read_or_refused(text: str) -> None:
     parse_node(text)
-    for origin in parse_forwarded(text):
-        assert origin is None or parse_node(origin.client.host) is not None
+    with contextlib.suppress(HTTPError):
+        for origin in parse_forwarded(text):
+            assert origin is None or parse_node(origin.client.host) is not None
     for field in ("X-Forwarded-For", "Forwarded"):
-        assert behind(field, (field.lower(), text))[2] in ("http", "https")
+        with contextlib.suppress(HTTPError):
+            assert behind(field, (field.lower(), text))[2] in ("http", "https")
 
 
 @given(st.lists(st.tuples(NODES, st.sampled_from(["", ";proto=https", ";by=_x"])), min_size=1))

@@ -133,6 +133,14 @@ def test_rules_are_for_the_client_of_each_request_of_a_proxy(guarded: Daemon) ->
                 assert proxy.ask(get("/private/page", field)).status == status
 
 
+def test_who_spoils_what_a_proxy_says_is_not_taken_for_the_proxy(guarded: Daemon) -> None:
+    with Client(connect_from(guarded, PROXY)) as proxy:
+        spoilt = "X-Forwarded-For: " + "6.6.6.6, " * 600
+        assert proxy.ask(get("/page", spoilt + "127.0.0.66")).status == 400
+        assert proxy.ask(get("/page", "X-Forwarded-For: 6.6.6.6, 127.0.0.66")).status == 403
+    guarded.await_log("so does not say who asks")
+
+
 def test_the_log_has_the_client_of_each_request_of_a_proxy(guarded: Daemon) -> None:
     hosts = ["192.0.2.7", "192.0.2.8"] * 3
     with Client(connect_from(guarded, PROXY)) as proxy:
