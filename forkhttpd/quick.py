@@ -96,8 +96,9 @@ def _addresses(host: str, port: int) -> Iterator[Address]:
     for name in _ANY.get(host, (host,)):
         try:
             family, *_, address = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)[0]
-        except OSError as error:
-            wrong = f"{host} is no address of this machine: {describe(error)}"
+        except (OSError, UnicodeError) as error:  # the latter for a label of more than 63 letters
+            reason = describe(error) if isinstance(error, OSError) else "not a name of a host"
+            wrong = f"{host} is no address of this machine: {reason}"
             hint = 'write one like "127.0.0.1", or "0.0.0.0" for all'
             raise StartupError(f"{wrong}; {hint}", exit_code=ExitCode.USAGE) from None
         yield Address("inet6" if family == socket.AF_INET6 else "inet", str(address[0]), port)

@@ -116,7 +116,8 @@ def test_both_kinds_of_address_for_the_one_that_means_both(directory: Path) -> N
         (["8000", "--daemon"], "only with a configuration"),
         (["-d", "none"], "none: No such file or directory; write a directory that is here"),
         (["-d", "hello.txt"], "hello.txt: Not a directory"),
-        (["-b", "no.such.name.invalid"], "no.such.name.invalid is no address of this machine"),
+        (["-b", ":::"], "::: is no address of this machine: Name or service not known; write one"),
+        (["-b", "x" * 64], "is no address of this machine: not a name of a host; write one like"),
     ],
 )
 def test_what_cannot_be_served_exits_64_and_says_why(
