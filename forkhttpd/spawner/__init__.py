@@ -30,7 +30,9 @@ the pool's interpreter on it.  Hence the rules:
     scout        looks at a script and its modules, in a process that is thrown away
     traces       what an import leaves behind
     stash        modules that are imported ahead
+    spares       forks that wait for requests
     life         a script's life in a fork
+    pages        what a fork takes along without a fault
     image        what ps and /proc show
     errorlog     lines for the error log
 """

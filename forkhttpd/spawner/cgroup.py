@@ -31,14 +31,12 @@ class Cgroup:
 
     @contextmanager
     def entered(self) -> Iterator[None]:
-        """Be in it meanwhile; a fork of ours that comes out of this stays there."""
-        pid = os.getpid()
+        """Be in it meanwhile."""
         _write(f"{self.path}/cgroup.procs", "0")
         try:
             yield
         finally:
-            if os.getpid() == pid:
-                _write(f"{self._home}/cgroup.procs", "0")
+            _write(f"{self._home}/cgroup.procs", "0")
 
     def take(self, pid: int) -> None:
         """Take a process in that was started elsewhere, and waits to become the program."""

@@ -18,33 +18,53 @@ import sys
 from contextlib import suppress
 from importlib.machinery import ExtensionFileLoader
 from types import ModuleType
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 # Calls any C function there is.
 _FOREIGN = "_ctypes"
 
+# From CPython 3.14 on, generations are something else.
+_IS_INCREMENTAL = sys.version_info >= (3, 14)
+
 Ending = Callable[[Optional[BaseException]], Optional[Callable[[], None]]]
 
 
-def ending(ready: Dict[str, ModuleType]) -> Ending:
+# How many modules there are before a script runs, and which is the last.
+Known = Tuple[int, str]
+
+
+def known_modules() -> Known:
+    """Return what tells, at a script's end, whether it has imported anything of its own."""
+    return len(sys.modules), next(reversed(sys.modules))
+
+
+def ending(ready: Dict[str, ModuleType], *, known: Known) -> Ending:
     """Return what is to be called at a script's end, with its exception, if any.
 
-    ready: the modules that are not the script's own.  The result is None when the exception is to
-    be raised again, else a function to call once nothing refers to the script's namespace.
+    ready: the modules that are not the script's own; known: of before it ran.  The result is None
+    when the exception is to be raised again, else a function to call once nothing refers to the
+    script's namespace.
     """
 
     def end(error: Optional[BaseException]) -> Optional[Callable[[], None]]:
         status = 0 if error is None else _status(error)
-        if status is None or _has_foreign_code(ready):
+        if status is None or _has_foreign_code(_own_modules(ready, known)):
             if error is None:
                 return _nothing
             _show(error)
             return None
         if error:
             error.__traceback__ = error.__context__ = error.__cause__ = None
-        return lambda: _leave(status, ready)
+        return lambda: _leave(status, ready, known)
 
     return end
+
+
+def _own_modules(ready: Dict[str, ModuleType], known: Known) -> List[str]:
+    """Return the script's own modules; to look at each costs a page, so only if some were added."""
+    if known_modules() == known:
+        return ["__main__"]
+    return [name for name, module in sys.modules.items() if ready.get(name) is not module]
 
 
 def _nothing() -> None:
@@ -78,15 +98,14 @@ def _show(error: BaseException) -> None:
     sys.excepthook = show
 
 
-def _has_foreign_code(ready: Dict[str, ModuleType]) -> bool:
+def _has_foreign_code(own: List[str]) -> bool:
     return _FOREIGN in sys.modules or any(
-        isinstance(getattr(module, "__loader__", None), ExtensionFileLoader)
-        for name, module in list(sys.modules.items())
-        if ready.get(name) is not module
+        isinstance(getattr(sys.modules.get(name), "__loader__", None), ExtensionFileLoader)
+        for name in own
     )
 
 
-def _leave(status: int, ready: Dict[str, ModuleType]) -> None:
+def _leave(status: int, ready: Dict[str, ModuleType], known: Known) -> None:
     """End the process; return if the interpreter has to do the rest."""
     threading = sys.modules.get("threading")
     if threading is not None:
@@ -99,15 +118,22 @@ def _leave(status: int, ready: Dict[str, ModuleType]) -> None:
     if not _flush():
         return
     if gc.isenabled():
-        gc.collect()  # puts what refers before what it refers to, a stream before its file
+        _collect()  # puts what refers before what it refers to, a stream before its file
     sys.stdin, sys.stdout, sys.stderr = sys.__stdin__, sys.__stdout__, sys.__stderr__
-    for name, module in list(sys.modules.items()):
-        if ready.get(name) is not module:
-            del sys.modules[name]
-    del module
-    gc.collect()
+    for name in _own_modules(ready, known):
+        sys.modules.pop(name, None)
+    _collect()
     if _flush():
         os._exit(status)
+
+
+def _collect() -> None:
+    """Collect all that is the script's: it is younger than what a fork begins with.
+
+    Not all generations where the oldest is empty: that would also take all free lists apart, whose
+    40 pages are the spawner's.
+    """
+    gc.collect(2 if _IS_INCREMENTAL or gc.get_objects(2) else 1)
 
 
 def _flush() -> bool:

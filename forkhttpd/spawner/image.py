@@ -11,6 +11,14 @@ from typing import List, NamedTuple, Sequence
 
 _ARG_START = 48 - 3  # fields of /proc/PID/stat, proc(5), counted from the one after the name
 _MARKER = b"UNIQUE_ID="
+_LONGEST_TITLE = 256
+
+
+class Command(NamedTuple):
+    """What is to be shown in the place of a title: as long as the longest of these, at least."""
+
+    words: bytes
+    name: bytes
 
 
 class Image(NamedTuple):
@@ -21,24 +29,44 @@ class Image(NamedTuple):
     env_start: int
     env_end: int
 
-    def show(self, argv: Sequence[str], env: Sequence[bytes], *, name: bytes) -> None:
-        """Show a command, its environment, and the last part of `name`."""
-        self.show_command(b"\0".join(map(os.fsencode, argv)), name.rpartition(b"/")[2])
-        with suppress(OSError):
-            _write(self.env_start, self.env_end, b"\0".join(self._that_fits(env)))
+    def show_title(self, title: bytes) -> None:
+        """Show what a spawner is called, and no environment."""
+        words = title[:_LONGEST_TITLE].ljust(self.arg_end - self.arg_start, b"\0")
+        self._write(Command(words, title[:15]), b"\0" * (self.env_end - self.env_start))
 
-    def show_command(self, words: bytes, name: bytes) -> None:
-        """Show `words`, and as much of the name as the kernel keeps."""
+    def command(self, argv: Sequence[str]) -> Command:
+        """Return how to show a command, whose last word gives the process its name."""
+        words = b"\0".join(map(os.fsencode, argv)).ljust(_LONGEST_TITLE, b"\0")
+        return Command(words, os.fsencode(argv[-1]).rpartition(b"/")[2][:15])
+
+    def show(self, command: Command, env: Sequence[bytes]) -> None:
+        """Show a command and its environment, where a title has been shown.
+
+        No more is written than is to be seen then: each page costs a copy.
+        """
+        entries = b"\0".join(env)
+        if len(entries) >= self.env_end - self.env_start:
+            entries = b"\0".join(self._that_fits(env))
+        self._write(command, entries)
+
+    def _write(self, command: Command, entries: bytes) -> None:
+        """The last byte of a place stays NUL: without it the kernel reads on in what follows."""
+        room_for_command = self.arg_end - self.arg_start - 1
+        room_for_environment = self.env_end - self.env_start - 1
+        if room_for_command <= 0 or room_for_environment <= 0:
+            return
         with suppress(OSError):
-            _write(self.arg_start, self.arg_end, words)
-        with suppress(OSError), open("/proc/self/comm", "wb") as comm:
-            comm.write(name[:15])
+            comm = os.open("/proc/self/comm", os.O_WRONLY | os.O_CLOEXEC)
+            os.write(comm, command.name)
+            os.close(comm)
+            memory = os.open("/proc/self/mem", os.O_WRONLY | os.O_CLOEXEC)
+            os.pwrite(memory, command.words[:room_for_command], self.arg_start)
+            os.pwrite(memory, entries[:room_for_environment], self.env_start)
+            os.close(memory)
 
     def _that_fits(self, env: Sequence[bytes]) -> List[bytes]:
-        """Whole entries only; if not all fit, first the one that marks our descendants."""
+        """Whole entries only; first the one that marks our descendants."""
         room = self.env_end - self.env_start - 1
-        if sum(map(len, env)) + len(env) <= room:
-            return list(env)
         chosen: List[bytes] = []
         for entry in sorted(env, key=lambda entry: not entry.startswith(_MARKER)):
             room -= len(entry) + 1
@@ -54,15 +82,3 @@ def find() -> Image:
         fields = stat.read().rpartition(b")")[2].split()
         return Image(*map(int, fields[_ARG_START : _ARG_START + 4]))
     return Image(0, 0, 0, 0)
-
-
-def _write(start: int, end: int, words: bytes) -> None:
-    """Fill the place; its last byte stays NUL: without it the kernel reads on in what follows."""
-    room = end - start - 1
-    if room <= 0:
-        return
-    memory = os.open("/proc/self/mem", os.O_WRONLY | os.O_CLOEXEC)
-    try:
-        os.pwrite(memory, words[:room].ljust(room + 1, b"\0"), start)
-    finally:
-        os.close(memory)

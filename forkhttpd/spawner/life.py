@@ -1,8 +1,8 @@
 """A script's life in a fork of the spawner: it begins as if the interpreter had just started.
 
-Whatever a script can tell is what it would be after exec.  The process leads its session already
-(see warm.py) and all frames of the spawner are unwound when `begin` is called; when that returns,
-one frame of ours is left, the file that the interpreter was started with, and runs the script.
+Whatever a script can tell is what it would be after exec.  What all runs of a script have in common
+is set before it is forked (Stage), the rest in its own process (begin).  When that returns, one
+frame of ours is left, the file that the interpreter was started with, and runs the script.
 
 Where anything speaks against it (the script does not compile, say), the process becomes the
 program by execve after all: nobody words a SyntaxError as well as the interpreter itself.
@@ -20,6 +20,7 @@ What remains different, and why (tests/spawner/warm holds this list to be comple
                              times, as always
     object.__subclasses__()  knows classes of modules that others import
     CPU time                 less
+    starting time            of the process: up to a second before the request (see spares.py)
     memory                   the spawner's, too: it counts as resident, and may hold remains of
                              former requests of the pool, for who reads /proc/self/mem
     traceback of a failure   of sys.excepthook itself: a line more
@@ -29,6 +30,7 @@ What remains different, and why (tests/spawner/warm holds this list to be comple
                              functions of modules that others import are registered too
 """
 
+import _signal  # type: ignore[import-not-found]
 import _warnings
 import gc
 import os
@@ -38,14 +40,14 @@ import time
 from contextlib import suppress
 from importlib.machinery import SourceFileLoader
 from types import CodeType, ModuleType
-from typing import Any, Dict, List, NamedTuple, NoReturn, Tuple
+from typing import Any, Dict, Iterator, List, NamedTuple, NoReturn, Sequence, Tuple
 
-from forkhttpd.spawner.ending import Ending, ending
-from forkhttpd.spawner.image import Image
+from forkhttpd.spawner.ending import Ending, ending, known_modules
+from forkhttpd.spawner.image import Command, Image
 from forkhttpd.spawner.origin import Origin
-from forkhttpd.spawner.protocol import Start
 from forkhttpd.spawner.scripts import Script
-from forkhttpd.spawner.stash import RENEWED, Stash, renew
+from forkhttpd.spawner.spares import Environment, await_orders
+from forkhttpd.spawner.stash import Stash, renew, replace
 from forkhttpd.spawner.streams import Streams
 
 
@@ -62,15 +64,98 @@ Life = Tuple[CodeType, Dict[str, Any], Ending]
 # CPython's own at start, Python/pylifecycle.c.
 _IGNORED = (signal.SIGPIPE, signal.SIGXFSZ)
 
+# Variables that are the same in all requests for a script, and say nothing of a client.
+_SAME = tuple(
+    name + b"="
+    for name in (
+        b"DOCUMENT_ROOT",
+        b"GATEWAY_INTERFACE",
+        b"HTTPS",
+        b"PATH",
+        b"REDIRECT_STATUS",
+        b"REQUEST_SCHEME",
+        b"SCRIPT_FILENAME",
+        b"SCRIPT_NAME",
+        b"SERVER_ADDR",
+        b"SERVER_PORT",
+        b"SERVER_PROTOCOL",
+        b"SERVER_SOFTWARE",
+    )
+)
+
 # Whether the interpreter has close_range(2) do it; else it would ask for each of a billion.
 _CLOSES_RANGES = sys.version_info >= (3, 10) and _can_close_ranges()
 
 
-class Birth(NamedTuple):
-    """All that a life begins with."""
+class Stage:
+    """What all runs of a script find, set in the spawner for the moment in which it forks.
 
-    start: Start
+    What is done here is done once for a burst, in memory that the spawner writes to anyway.
+    """
+
+    __slots__ = ("_environment", "_handlers", "_origin", "_saved", "_stash", "_streams")
+
+    def __init__(self, origin: Origin, stash: Stash, streams: Streams) -> None:
+        self._origin = origin
+        self._stash = stash
+        self._streams = streams
+        self._handlers = _handlers_to_change()
+        self._environment = list(os.environb), list(os.environb.values())
+        self._saved: Tuple[Any, ...] = ()
+
+    def set(self, script: Script, env: Sequence[bytes]) -> None:
+        """Make the interpreter what it would be at the first line of the script.
+
+        env: of a request; what is the same in all of them is set already.  Signals are blocked.
+        """
+        self._saved = (
+            _signal.set_wakeup_fd(-1),
+            dict(sys.modules),
+            list(sys.argv),
+            list(getattr(sys, "orig_argv", ())),
+            sys.executable,
+            sys._base_executable,  # type: ignore[attr-defined]
+        )
+        _restore(self._origin)
+        _set_environment(_same_in_all(env), self._origin)
+        for number, _, handler in self._handlers:
+            _signal.signal(number, handler)
+        self._streams.put_in_place()
+        _name_interpreter(script, self._origin)
+        self._stash.open()
+        sys.path.insert(0, script.directory)
+        self._stash.bring(script.first)
+        gc.freeze()
+
+    def strike(self) -> None:
+        """Be the spawner again.  A SIGCHLD of meanwhile is lost: look for who has ended."""
+        if not self._saved:
+            return
+        wakeup, modules, argv, orig_argv, sys.executable, base = self._saved
+        sys._base_executable = base  # type: ignore[attr-defined]
+        sys.argv[:] = argv
+        if orig_argv:
+            sys.orig_argv[:] = orig_argv
+        del sys.path[0]
+        self._stash.close()
+        replace(sys.modules, modules)
+        self._streams.put_back()
+        for number, handler, _ in self._handlers:
+            _signal.signal(number, handler)
+        _signal.set_wakeup_fd(wakeup, warn_on_full_buffer=False)
+        _set_environment(self._environment, self._origin)
+        self._saved = ()
+
+
+class Birth(NamedTuple):
+    """All that a life begins with; stdio and orders are descriptors, stdin a file if `has_file`."""
+
     script: Script
+    argv: Tuple[bytes, ...]
+    command: Command
+    stdio: List[int]
+    has_file: bool
+    orders: int
     origin: Origin
     stash: Stash
     image: Image
@@ -78,38 +163,72 @@ class Birth(NamedTuple):
 
 
 def begin(birth: Birth) -> Life:
-    """Make this process what the interpreter would be that was asked to run the script."""
+    """Be a spare, and then what the interpreter would be that was asked to run the script.
+
+    Signals are blocked when this begins, so that none is taken as the spawner's.
+    """
     try:
-        return _begin(birth)
+        _be_born(birth)
+        env = await_orders(birth.orders)
+    except BaseException:
+        os._exit(127)
+    try:
+        return _begin(birth, env)
     except Exception:
-        _execute(birth.start)
+        _execute(birth.argv, env)
 
 
-def _begin(birth: Birth) -> Life:
-    origin, script = birth.origin, birth.script
-    _close_all_but_standard()
-    _restore(origin)
-    env = dict(entry.split(b"=", 1) for entry in birth.start.env)
-    _set_environment(env, origin)
-    _name_interpreter(birth)
-    birth.image.show(_command(script), birth.start.env, name=os.fsencode(script.file))
-    birth.streams.put_in_place()
-    for name in RENEWED & origin.modules.keys():
-        renew(name, origin.modules[name], stderr=sys.stderr)
-    code = script.code or _compile(script.file)
-    birth.stash.open()
-    gc.freeze()  # what is left of the spawner is neither to be seen nor to be collected
-    namespace = _main(script.file, origin)
-    sys.path.insert(0, script.directory)
-    return code, namespace, ending(birth.stash.ready)
+def _be_born(birth: Birth) -> None:
+    """Become the leader of a session, which a program is from its first instruction."""
+    os.setsid()
+    for number, fd in enumerate(birth.stdio):
+        os.dup2(fd, number)
+    _close_all_but(birth.orders)
+    _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
 
 
-def _close_all_but_standard() -> None:
+def take_signals() -> None:
+    """Take signals as CPython does that starts afresh."""
+    _signal.set_wakeup_fd(-1)
+    for number, _, handler in _handlers_to_change():
+        _signal.signal(number, handler)
+    _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
+
+
+def _handlers_to_change() -> List[Tuple[int, Any, Any]]:
+    """Return the signals that CPython takes in another way than we do: how we do, and how it does.
+
+    With the functions of C, here and there: those of the module signal make enums of everything,
+    which copies a hundred pages of memory.
+    """
+    changeable = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
+    handlers: Dict[int, Any] = {int(number): _signal.SIG_DFL for number in changeable}
+    handlers[signal.SIGINT] = _signal.default_int_handler
+    handlers.update((int(number), _signal.SIG_IGN) for number in _IGNORED)
+    ours = {number: _signal.getsignal(number) for number in handlers}
+    return [(n, ours[n], handler) for n, handler in handlers.items() if ours[n] != handler]
+
+
+def _begin(birth: Birth, env: Environment) -> Life:
+    _set_environment(env, birth.origin)
+    birth.image.show(birth.command, [b"%b=%b" % entry for entry in _entries(env)])
+    if birth.has_file:
+        birth.streams.renew_stdin()
+    for name in birth.stash.renewed:
+        renew(name, sys.modules[name], stderr=sys.stderr)
+    code = birth.script.code or _compile(birth.script.file)
+    gc.freeze()  # what is the spawner's is neither to be seen nor to be collected
+    names = _main(birth.script.file, birth.origin)
+    return code, names, ending(birth.stash.ready, known=known_modules())
+
+
+def _close_all_but(orders: int) -> None:
     if _CLOSES_RANGES:
-        os.closerange(3, 1 << 30)
+        os.closerange(3, orders)
+        os.closerange(orders + 1, 1 << 30)
         return
     for name in os.listdir("/proc/self/fd"):
-        if int(name) > 2:
+        if int(name) > 2 and int(name) != orders:
             with suppress(OSError):  # the one that listed the directory
                 os.close(int(name))
 
@@ -133,29 +252,46 @@ def _restore(origin: Origin) -> None:
             now[:] = then
 
 
-def _set_environment(env: Dict[bytes, bytes], origin: Origin) -> None:
-    """As os.environ does it, so that C sees it as well; without its codecs, which cost 60 µs."""
-    entries = {**dict(origin.coerced), **env} if origin.coerced else env
+def _set_environment(env: Environment, origin: Origin) -> None:
+    """As os.environ does it, so that C sees it as well; without its codecs, which cost 60 µs.
+
+    C keeps each string for ever (man 3 setenv), which costs two pages: only what is not as it was.
+    """
     data: Dict[bytes, bytes] = os.environ._data  # type: ignore[attr-defined]
-    for name in data.keys() - entries.keys():
-        os.unsetenv(name)
+    before = dict(data)
     data.clear()
-    for name in (*env, *(entries.keys() - env.keys())):
-        data[name] = entries[name]
-        os.putenv(name, entries[name])
+    data.update(_entries(env))
+    for name, value in origin.coerced:
+        data.setdefault(name, value)
+    if data.items() == before.items():
+        return
+    for name in before.keys() - data.keys():
+        os.unsetenv(name)
+    for name, value in data.items() - before.items():
+        os.putenv(name, value)
 
 
-def _name_interpreter(birth: Birth) -> None:
-    path = birth.script.interpreter.path
-    if birth.origin.base_executable == birth.origin.executable:
+def _entries(env: Environment) -> Iterator[Tuple[bytes, bytes]]:
+    return zip(*env)  # noqa: B905 - which only CPython 3.10 knows
+
+
+def _same_in_all(env: Sequence[bytes]) -> Environment:
+    pairs = [entry.split(b"=", 1) for entry in env if entry.startswith(_SAME)]
+    return [name for name, _ in pairs], [value for _, value in pairs]
+
+
+def _name_interpreter(script: Script, origin: Origin) -> None:
+    path = script.interpreter.path
+    if origin.base_executable == origin.executable:
         sys._base_executable = path  # type: ignore[attr-defined]
     sys.executable = path
-    sys.argv[:] = [birth.script.file]
+    sys.argv[:] = [script.file]
     if hasattr(sys, "orig_argv"):
-        sys.orig_argv[:] = _command(birth.script)
+        sys.orig_argv[:] = command_of(script)
 
 
-def _command(script: Script) -> List[str]:
+def command_of(script: Script) -> List[str]:
+    """Return the words that the interpreter was, as it were, started with."""
     return [script.interpreter.name, script.file]
 
 
@@ -178,14 +314,13 @@ def _main(file: str, origin: Origin) -> Dict[str, Any]:
     return names
 
 
-def _execute(start: Start) -> NoReturn:
+def _execute(argv: Sequence[bytes], env: Environment) -> NoReturn:
     """Become the program by execve, which takes no ignored signal for an answer."""
     try:
         for number in _IGNORED:
             signal.signal(number, signal.SIG_DFL)
-        env = dict(entry.split(b"=", 1) for entry in start.env)
-        os.execve(start.argv[0], start.argv, env)
+        os.execve(argv[0], list(argv), dict(_entries(env)))
     except OSError as error:
-        os.write(2, f"{start.argv[0]!r}: {error.strerror}\n".encode())
+        os.write(2, f"{argv[0]!r}: {error.strerror}\n".encode())
     finally:
         os._exit(127)

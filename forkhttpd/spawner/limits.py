@@ -38,22 +38,26 @@ class Allowance:
         self._ours = {kind: ours[kind] for kind in self._limits if kind not in _BY_NUMBER_ALONE}
 
     def lowered(self) -> ContextManager[None]:
-        """Have our own soft limits as low as a program's, while one is started.
-
-        A program that is a fork of ours comes out of this as well, and keeps them.
-        """
+        """Have our own soft limits as low as a program's, while one is started."""
         return self._lowered() if self._ours else nullcontext()
 
     @contextmanager
     def _lowered(self) -> Iterator[None]:
-        pid = os.getpid()
+        self.lower()
         try:
-            for kind, (_, hard) in self._ours.items():
-                resource.setrlimit(kind, (self._limits[kind][0], hard))
             yield
         finally:
-            for kind, ours in self._ours.items() if os.getpid() == pid else ():
-                resource.setrlimit(kind, ours)
+            self.restore()
+
+    def lower(self) -> None:
+        """Make our own soft limits as low as a program's."""
+        for kind, (_, hard) in self._ours.items():
+            resource.setrlimit(kind, (self._limits[kind][0], hard))
+
+    def restore(self) -> None:
+        """Make our own limits what they were."""
+        for kind, ours in self._ours.items():
+            resource.setrlimit(kind, ours)
 
     def impose(self, pid: int) -> None:
         """Give a program that has just been started the rest; 0 is whoever calls.

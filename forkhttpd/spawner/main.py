@@ -3,12 +3,12 @@
 import os
 import signal
 import traceback
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from forkhttpd.scoreboard import Cell, Scoreboard, Slot, SlotState
 from forkhttpd.spawner import errorlog, image
+from forkhttpd.spawner.life import Birth, begin
 from forkhttpd.spawner.origin import Origin, note
-from forkhttpd.spawner.program import Child
 from forkhttpd.spawner.settings import Settings
 from forkhttpd.spawner.spawner import Spawner
 
@@ -48,38 +48,44 @@ def main(values: Dict[str, Any], notes: Optional[Tuple[Any, Any, Any]]) -> objec
     settings = Settings(**values)
     origin = note(*notes) if notes else None
     code = _SOFTWARE
-    begin = None
+    serving = _serve(settings, origin)
+    birth = None
     try:
-        _serve(settings, origin)
+        birth = next(serving, None)
         code = _STOPPED
-    except Child as child:
-        _KEPT.append(child)
-        begin = child.begin
     except BaseException:
         errorlog.write(f"bug, ending all programs: {_brief()}", name=settings.name)
     finally:
-        if begin is None:
+        if birth is None:
             os._exit(code)
-    return begin()
+    _KEPT.append(serving)
+    return begin(birth)
 
 
-def _serve(settings: Settings, origin: Optional[Origin]) -> None:
+def _serve(settings: Settings, origin: Optional[Origin]) -> Iterator[Birth]:
+    """Be a spawner to its end; in each fork, yield what it begins with.
+
+    By yielding, all the frames of the spawner stay as they are: to return from them costs 60 pages.
+    """
     for fd in settings.descriptors():
         os.set_inheritable(fd, False)
-    title = f"forkhttpd: spawner [{settings.name}]".encode()
-    image.find().show_command(title, title)
+    image.find().show_title(f"forkhttpd: spawner [{settings.name}]".encode())
     os.umask(settings.umask)
     scoreboard = Scoreboard(settings.scoreboard)
     slot = _occupy_slot(settings, scoreboard)
     spawner = Spawner(settings, slot, origin=origin, signals=_listen_for_signals())
+    pid = os.getpid()
     try:
-        spawner.run()
-    except Child:
-        spawner.let_go()
-        scoreboard.close()
-        raise
+        spawner.open()
+        while spawner.run():
+            for birth in spawner.pool.fork():
+                spawner.let_go()
+                scoreboard.close()
+                yield birth
+            spawner.pool.reap()  # a SIGCHLD may have been lost (life.Stage)
     finally:
-        spawner.pool.kill_all()
+        if os.getpid() == pid:
+            spawner.pool.kill_all()
 
 
 def _occupy_slot(settings: Settings, scoreboard: Scoreboard) -> Slot:

@@ -14,8 +14,10 @@ from typing import Any, Dict, FrozenSet, Iterable, List, NamedTuple, Tuple
 
 # What takes effect when an interpreter or its C library starts, and never again.  A program that
 # is to have another value than its spawner had cannot run in a fork of it.
-_STARTING = ("PYTHON", "_PYTHON", "LC_", "LD_", "MALLOC_", "GLIBC_", "OPENSSL_", "SSL_")
-_STARTING_NAMES = frozenset({"LANG", "LANGUAGE", "TZ", "TZDIR", "LOCPATH", "HOME"})
+_STARTING = (
+    *(b"PYTHON", b"_PYTHON", b"LC_", b"LD_", b"MALLOC_", b"GLIBC_", b"OPENSSL_", b"SSL_"),
+    *(b"LANG=", b"LANGUAGE=", b"TZ=", b"TZDIR=", b"LOCPATH=", b"HOME="),
+)
 
 # Takes no part in anything: holds the place where /proc shows a program's environment.
 ROOM = "FORKHTTPD_ROOM"
@@ -72,12 +74,7 @@ def note(
 
 def starting_entries(env: Iterable[bytes]) -> FrozenSet[bytes]:
     """Return the entries that take effect at the start only."""
-    return frozenset(entry for entry in env if _matters(entry))
-
-
-def _matters(entry: bytes) -> bool:
-    name = entry.partition(b"=")[0].decode("latin-1")
-    return name.startswith(_STARTING) or name in _STARTING_NAMES
+    return frozenset([entry for entry in env if entry.startswith(_STARTING)])
 
 
 def _given_environment() -> List[bytes]:

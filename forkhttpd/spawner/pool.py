@@ -9,16 +9,18 @@ import os
 import signal
 import time
 from contextlib import suppress
-from typing import Callable, Dict, List, Optional, Sequence
+from typing import Callable, Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
 from forkhttpd.spawner.admission import Admission
-from forkhttpd.spawner.cgroup import Cgroups
+from forkhttpd.spawner.cgroup import Cgroup, Cgroups
 from forkhttpd.spawner.descendants import Descendants
 from forkhttpd.spawner.ledger import Ledger
+from forkhttpd.spawner.life import Birth
 from forkhttpd.spawner.limits import Allowance
 from forkhttpd.spawner.peer import Peer
-from forkhttpd.spawner.program import Key, Program, Request, execute, spawn
+from forkhttpd.spawner.program import Key, Program, Request, spawn
 from forkhttpd.spawner.protocol import Exited, How, Kill, Message, Reason, Refused, Started
+from forkhttpd.spawner.spares import Plan
 from forkhttpd.spawner.warm import Warm
 
 # Sends a worker its answer; the descriptors are no longer the caller's.
@@ -42,6 +44,7 @@ class Pool:
         "_keys",
         "_kill_grace",
         "_ledger",
+        "_next",
         "_programs",
         "_reply",
         "_warm",
@@ -69,6 +72,8 @@ class Pool:
         self._keys: Dict[Key, Program] = {}
         self._ending: Dict[int, float] = {}  # pid → when KILL is due
         self._descendants = Descendants()
+        # Has its place already: a request, how long it waited, and what to fork for it.
+        self._next: Optional[Tuple[Request, float, Optional[Plan]]] = None
 
     @property
     def running(self) -> int:
@@ -88,7 +93,7 @@ class Pool:
     @property
     def idle(self) -> bool:
         """Whether nothing runs, waits or haunts."""
-        return not (self._programs or len(self._admission) or self.haunted)
+        return not (self._programs or self._next or len(self._admission) or self.haunted)
 
     def deadline(self) -> float:
         """When `settle` has something to do, at the latest; infinity for never."""
@@ -101,10 +106,10 @@ class Pool:
         self._admit(now)
         self._kill_overdue(now)
         if self._descendants.pending:
-            self._descendants.sweep(self._programs)
+            self._descendants.sweep(self._spared())
         self._cgroups.tidy(now)
         if self._warm:
-            self._warm.settle()
+            self._warm.settle(now)
 
     # What workers ask for.
 
@@ -155,11 +160,6 @@ class Pool:
         for program in self._programs.values():
             program.signal(signal.SIGKILL)
 
-    def let_go(self) -> None:
-        """Forget all programs: we have become one of them."""
-        self._programs.clear()
-        self._warm = None
-
     def reap(self) -> None:
         """Reap what has ended: our programs, and quietly what they left to us.
 
@@ -173,31 +173,57 @@ class Pool:
                     return
                 self._bury(ended.si_pid)
 
+    def _spared(self) -> Set[int]:
+        return {*self._programs, *(self._warm.spares() if self._warm else ())}
+
     # One program.
 
     def _admit(self, now: float) -> None:
+        """Start those that may, up to the first that has to wait for a fork."""
         while True:
-            admitted = self._admission.admit(now=now)
-            if admitted is None:
+            self._next = self._next or self._choose(now)
+            if self._next is None or self.wants_fork:
                 return
-            self._launch(*admitted)
+            chosen, self._next = self._next, None
+            self._launch(*chosen)
 
-    def _launch(self, request: Request, queue_wait: float) -> None:
+    def _choose(self, now: float) -> Optional[Tuple[Request, float, Optional[Plan]]]:
+        admitted = self._admission.admit(now=now)
+        if admitted is None:
+            return None
+        request, queue_wait = admitted
+        return request, queue_wait, self._warm.plan(request) if self._warm else None
+
+    @property
+    def wants_fork(self) -> bool:
+        """Whether the next program waits for `fork`."""
+        plan = self._next[2] if self._next else None
+        return plan is not None and self._warm is not None and not self._warm.has_spare(plan)
+
+    def fork(self) -> Iterator[Birth]:
+        """Fork for the next program; see Warm.fork.  If it fails, the request gets the answer."""
+        request, _, plan = self._next or (None, 0.0, None)
+        if not (request and plan and self._warm):
+            return
+        try:
+            yield from self._warm.fork(plan, request.start, self._allowance)
+        except OSError as error:
+            self._next = None
+            self._fail(request, error)
+
+    def _fail(self, request: Request, error: OSError) -> None:
+        self._admission.leave(request.share)
+        self._refuse(request, Reason.SYSTEM, errno=error.errno or 0)
+
+    def _launch(self, request: Request, queue_wait: float, plan: Optional[Plan]) -> None:
         cgroup = None
         try:
             cgroup = self._cgroups.make()
-            pid, ends = spawn(
-                request.start,
-                allowance=self._allowance,
-                cgroup=cgroup,
-                execute=self._warm.execute if self._warm else execute,
-                spool=request.spool,
-            )
+            pid, ends = self._run(request, plan, cgroup)
         except OSError as error:
             if cgroup is not None:
                 self._cgroups.leave(cgroup)
-            self._admission.leave(request.share)
-            self._refuse(request, Reason.SYSTEM, errno=error.errno or 0)
+            self._fail(request, error)
             return
         request.close()
         program = Program(request, pid=pid, cgroup=cgroup)
@@ -208,6 +234,13 @@ class Pool:
         self._descendants.spare_session(pid)
         self._ledger.started(queue_wait)
         self._reply(request.peer, Started(request.start.id, pid, queue_wait), ends)
+
+    def _run(
+        self, request: Request, plan: Optional[Plan], cgroup: Optional[Cgroup]
+    ) -> Tuple[int, List[int]]:
+        if plan and self._warm:
+            return self._warm.take(plan, request.start, cgroup)
+        return spawn(request.start, allowance=self._allowance, cgroup=cgroup, spool=request.spool)
 
     def _refuse(self, request: Request, reason: Reason, *, errno: int = 0) -> None:
         request.close()

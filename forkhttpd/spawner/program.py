@@ -4,7 +4,7 @@ import os
 import signal
 import time
 from contextlib import nullcontext
-from typing import Callable, List, Optional, Sequence, Tuple
+from typing import List, Optional, Sequence, Tuple
 
 from forkhttpd.channel import close_all
 from forkhttpd.spawner.admission import Share
@@ -12,9 +12,6 @@ from forkhttpd.spawner.cgroup import Cgroup
 from forkhttpd.spawner.limits import Allowance
 from forkhttpd.spawner.peer import Peer
 from forkhttpd.spawner.protocol import Start
-
-# Starts a program with these descriptors as 0, 1, 2; returns its pid.  Raises OSError.
-Execute = Callable[[Start, Sequence[int]], int]
 
 Key = Tuple[Peer, int]  # ids are unique within their channel only
 
@@ -96,24 +93,8 @@ class Program:
             return  # all of the group has become another user's (sudo)
 
 
-class Child(BaseException):
-    """Raised by an Execute that forks, in the program's process: it is to unwind, and `begin`.
-
-    What it unwinds is the spawner's: it closes its own copies of descriptors, and no more.
-    """
-
-    def __init__(self, begin: Callable[[], object]) -> None:
-        super().__init__()
-        self.begin = begin
-
-
 def spawn(
-    start: Start,
-    *,
-    allowance: Allowance,
-    cgroup: Optional[Cgroup],
-    execute: Execute,
-    spool: Optional[int],
+    start: Start, *, allowance: Allowance, cgroup: Optional[Cgroup], spool: Optional[int]
 ) -> Tuple[int, List[int]]:
     """Start a program; return its pid and our ends of its pipes, the caller's to close.
 
@@ -125,14 +106,11 @@ def spawn(
     theirs: List[int] = []
     try:
         fed = start.has_input and spool is None
-        _make_pipes(ours, theirs, with_stdin=fed)
+        make_pipes(ours, theirs, with_stdin=fed)
         stdin = theirs[0] if fed else _NOTHING if spool is None else spool
         with allowance.lowered(), cgroup.entered() if cgroup else nullcontext():
-            pid = execute(start, [stdin, *theirs[-2:]])
+            pid = _execute(start, [stdin, *theirs[-2:]])
         allowance.impose(pid)
-    except Child:
-        allowance.impose(0)
-        raise
     except BaseException:
         close_all(ours)
         raise
@@ -141,7 +119,7 @@ def spawn(
     return pid, ours
 
 
-def _make_pipes(ours: List[int], theirs: List[int], *, with_stdin: bool) -> None:
+def make_pipes(ours: List[int], theirs: List[int], *, with_stdin: bool) -> None:
     """Append the ends, so that the caller can close those that exist when a later one fails."""
     if with_stdin:
         reading, writing = os.pipe()
@@ -156,7 +134,7 @@ def _make_pipes(ours: List[int], theirs: List[int], *, with_stdin: bool) -> None
         os.fchmod(fd, 0o666)
 
 
-def execute(start: Start, stdio: Sequence[int]) -> int:
+def _execute(start: Start, stdio: Sequence[int]) -> int:
     """posix_spawn in the program's directory, and back to one that keeps nothing mounted.
 
     posix_spawn knows no directory (before glibc 2.29, and never in Python), hence our own; it

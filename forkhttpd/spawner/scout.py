@@ -32,6 +32,9 @@ _ACTING = frozenset(
     {"antigravity", "this", "tkinter", "turtle", "turtledemo", "idlelib", "readline"}
 )
 
+# Functions of the library that serve its own tests, or who runs it as a command.
+_NEVER_CALLED = ("_test", "test", "main", "_main")
+
 
 class Task(NamedTuple):
     """A script to look at, or (file "") modules that were asked for by name.
@@ -49,12 +52,13 @@ class Task(NamedTuple):
 class Report(NamedTuple):
     """What a scout has found.
 
-    code: None when it cannot be kept; modules: those that can be imported, in this order;
-    failed: why others are not, "" for a reason that is nobody's fault; more: look again, as the
-    last that failed has spoilt the scout.
+    code: None when it cannot be kept; first: what it imports before anything else;
+    modules: those that can be imported, in this order; failed: why others are not, "" for a reason
+    that is nobody's fault; more: look again, as the last that failed has spoilt the scout.
     """
 
     code: Optional[CodeType]
+    first: List[str]
     modules: List[str]
     failed: Dict[str, str]
     more: bool
@@ -96,8 +100,8 @@ def _settle_in(report: int) -> int:
 
 
 def _look(task: Task, origin: Origin, stash: Stash, written: int) -> Report:
-    code, imports = _read_script(task) if task.file else (None, [])
-    wanted = [*task.modules, *(_library(imports, origin) if task.read_imports else ())]
+    code, first, imports = _read_script(task) if task.file else (None, [], [])
+    wanted = [*task.modules, *(_with_later(imports, origin) if task.read_imports else ())]
     traces = Traces(written, known=lambda name: bool(starting_entries([name + b"="])))
     modules: List[str] = []
     failed: Dict[str, str] = {}
@@ -109,8 +113,8 @@ def _look(task: Task, origin: Origin, stash: Stash, written: int) -> Report:
             modules.append(name)
             continue
         failed[name] = reason
-        return Report(code, modules, failed, more=True)
-    return Report(code, modules, failed, more=False)
+        return Report(code, first, modules, failed, more=True)
+    return Report(code, first, modules, failed, more=False)
 
 
 def _try(name: str, stash: Stash, traces: Traces) -> Optional[str]:
@@ -130,18 +134,23 @@ def _try(name: str, stash: Stash, traces: Traces) -> Optional[str]:
 # The script.
 
 
-def _read_script(task: Task) -> Tuple[Optional[CodeType], List[str]]:
-    """Return its code, if it is as good as what the interpreter would compile, and its imports."""
+def _read_script(task: Task) -> Tuple[Optional[CodeType], List[str], List[str]]:
+    """Return its code, if it is as good as what the interpreter would compile, and its imports.
+
+    Those that come before anything else first, and then all.
+    """
     source = _read(task.file)
     if source is None or key_of(task.file) != task.key:
-        return None, []
+        return None, [], []
+    sys.modules["warnings"] = warnings  # where the compiler looks for what to do with them
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # which each run of the script is to tell
             code: Optional[CodeType] = compile(source, task.file, "exec", dont_inherit=True)
     except Exception:
         code = None
-    return code, list(_imports_of_program(source, os.path.realpath(task.file)))
+    imports = list(_imports_of_program(source, os.path.realpath(task.file)))
+    return code, list(_first_imports(source)), imports
 
 
 def _read(file: str) -> Optional[bytes]:
@@ -179,20 +188,34 @@ def _beside(directory: str, name: str) -> Optional[bytes]:
 
 
 def _imports(source: bytes) -> Iterator[str]:
-    """Yield the full names in the import statements, wherever they stand.
+    """Yield the full names in the import statements, wherever they stand."""
+    with suppress(Exception):
+        for node in ast.walk(ast.parse(source)):
+            yield from _names(node)
+
+
+def _first_imports(source: bytes) -> Iterator[str]:
+    """Yield the names of modules in the import statements that a script begins with."""
+    with suppress(Exception):
+        for node in ast.parse(source).body:
+            if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+                continue
+            if not isinstance(node, (ast.Import, ast.ImportFrom)):
+                return
+            names = list(_names(node))
+            yield from names if isinstance(node, ast.Import) else names[:1]
+
+
+def _names(node: ast.AST) -> Iterator[str]:
+    """Yield what an import statement names.
 
     `from a import b` yields a and, as b may be a module, a.b.
     """
-    try:
-        tree = ast.parse(source)
-    except Exception:
-        return
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+        yield node.module
+        yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
 def _library(names: List[str], origin: Origin) -> Iterator[str]:
@@ -202,6 +225,30 @@ def _library(names: List[str], origin: Origin) -> Iterator[str]:
         with suppress(ImportError, ValueError, AttributeError):
             if _is_of_library(name, origin):
                 yield name
+
+
+def _with_later(names: List[str], origin: Origin) -> Iterator[str]:
+    """Yield modules of the standard library, and what functions of theirs import when called.
+
+    Without these a script that writes a mail reads email.policy each time, 5 ms.
+    """
+    library = list(_library(names, origin))
+    yield from library
+    for name in library:
+        with suppress(ImportError, ValueError, AttributeError):
+            spec = find_spec(name)
+            if spec and spec.has_location and str(spec.origin).endswith(".py"):
+                source = _read(str(spec.origin)) or b""
+                yield from _library(list(_imports_of_functions(source)), origin)
+
+
+def _imports_of_functions(source: bytes) -> Iterator[str]:
+    """Yield the full names in the import statements that are run by a call."""
+    with suppress(Exception):
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.FunctionDef) and not node.name.startswith(_NEVER_CALLED):
+                for inside in ast.walk(node):
+                    yield from _names(inside)
 
 
 def _is_of_library(name: str, origin: Origin) -> bool:

@@ -10,7 +10,7 @@ import stat
 import time
 from collections import OrderedDict
 from types import CodeType
-from typing import Optional, Tuple
+from typing import Optional, Sequence, Tuple
 
 from forkhttpd.spawner.origin import Origin
 from forkhttpd.spawner.protocol import Start
@@ -18,7 +18,7 @@ from forkhttpd.spawner.shebang import FIRST_LINE, Interpreter, interpreter_of, i
 from forkhttpd.spawner.stash import Key
 
 _MOST = 1024
-_FRESH = 2 * 10**9  # nanoseconds; within them a file may change and its times stay the same
+FRESH = 2 * 10**9  # nanoseconds; within them a file may change and its times stay the same
 
 _Question = Tuple[Tuple[bytes, ...], bytes, Key]  # the command, its PATH, and what the file is
 
@@ -26,11 +26,11 @@ _Question = Tuple[Tuple[bytes, ...], bytes, Key]  # the command, its PATH, and w
 class Script:
     """A program that this interpreter would run.
 
-    file: its path as it was given; directory: what sys.path begins with; looked_at: whether a scout
-    has been asked to.
+    file: its path as it was given; directory: what sys.path begins with; first: the modules that
+    it imports before anything else; looked_at: whether a scout has been asked to.
     """
 
-    __slots__ = ("code", "directory", "file", "interpreter", "key", "looked_at")
+    __slots__ = ("code", "directory", "file", "first", "interpreter", "key", "looked_at")
 
     def __init__(self, file: str, key: Key, interpreter: Interpreter) -> None:
         self.file = file
@@ -38,12 +38,13 @@ class Script:
         self.interpreter = interpreter
         self.directory = os.path.dirname(os.path.realpath(file))
         self.code: Optional[CodeType] = None
+        self.first: Sequence[str] = ()
         self.looked_at = False
 
     @property
     def is_fresh(self) -> bool:
         """Whether the file has changed so lately that another change might not show."""
-        return time.time_ns() - max(self.key[-2:]) < _FRESH
+        return time.time_ns() - max(self.key[-2:]) < FRESH
 
 
 class Scripts:
@@ -74,11 +75,12 @@ class Scripts:
         )
         return self._remembered((start.argv, _search_path(start), key))
 
-    def keep(self, file: str, key: Key, code: Optional[CodeType]) -> None:
+    def keep(self, file: str, key: Key, code: Optional[CodeType], first: Sequence[str]) -> None:
         """Keep the code of a script, if it is still the one that was compiled."""
         _, script = self._answers.get(os.fsencode(file), (None, None))
         if script is not None and script.key == key:
             script.code = code
+            script.first = first
 
     def _remembered(self, question: _Question) -> Optional[Script]:
         file = question[0][-1]
@@ -87,7 +89,7 @@ class Scripts:
             self._answers.move_to_end(file)
             return script
         script = self._examine(*question)
-        if time.time_ns() - max(question[2][-2:]) >= _FRESH:
+        if time.time_ns() - max(question[2][-2:]) >= FRESH:
             self._answers[file] = question, script
             if len(self._answers) > _MOST:
                 self._answers.popitem(last=False)

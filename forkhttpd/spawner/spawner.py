@@ -13,6 +13,7 @@ deadline.  How it ends, each phase a row:
               master has gone
 """
 
+import _socket
 import math
 import os
 import resource
@@ -102,26 +103,36 @@ class Spawner:
         self._handlers: Dict[int, Callable[[int, int], None]] = {}  # by fd; (fd, events)
         self._listen()
 
-    def run(self) -> None:
-        """Serve until it is time to leave."""
+    def open(self) -> None:
+        """Say READY."""
         self._turn(timeout=0.0)
         self._announce()
+
+    def run(self) -> bool:
+        """Serve until it is time to leave: False.  True: first call pool.fork, and then go on."""
         while not self._is_over():
+            self._settle()
+            if self.pool.wants_fork:
+                return True
             self._turn(timeout=self._timeout())
+        return False
 
     def let_go(self) -> None:
-        """Forget everything: we have become a program, and all of it is our parent's.
+        """Forget all descriptors: we have become a program, and all of them are our parent's.
 
-        What would close a descriptor by itself, at any later time, must not know its number.
+        What would close one by itself, at any later time, must not know its number.  By functions
+        of C: a method of the module socket costs ten pages, each a copy.
         """
         self._epoll.close()
         for end in (self._door, self._control, *(peer.channel for peer in self._peers.values())):
-            end.detach()
-        self.pool.let_go()
+            _socket.socket.detach(end)
 
     def _turn(self, *, timeout: float) -> None:
         for fd, events in self._epoll.poll(timeout):
             self._handlers[fd](fd, events)
+
+    def _settle(self) -> None:
+        """Do what follows from what has happened, and what is due."""
         now = time.monotonic()
         self.pool.settle(now)
         if now >= self._deadline and self._phase is not Phase.STOPPING:

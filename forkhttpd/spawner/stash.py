@@ -59,6 +59,11 @@ class Stash(MetaPathFinder):
     def __contains__(self, name: str) -> bool:
         return name in self.modules
 
+    @property
+    def renewed(self) -> FrozenSet[str]:
+        """What is there already, and to be renewed in the process of a script."""
+        return RENEWED & sys.modules.keys()
+
     # Filling it.
 
     def load(self, name: str) -> None:
@@ -76,7 +81,7 @@ class Stash(MetaPathFinder):
             sys.meta_path.remove(self)
             self._restore()
 
-    def note_strays(self) -> None:
+    def _note_strays(self) -> None:
         """Note what C has imported meanwhile for itself: an encoding, or resource for wait4.
 
         It stays, or would be imported again and again; a script's process takes it out.
@@ -151,11 +156,34 @@ class Stash(MetaPathFinder):
     # Handing out.
 
     def open(self) -> None:
-        """Begin to hand out, in the process of a script."""
+        """Begin to hand out, before a script's process is forked."""
+        self._note_strays()
         for name in self._strays:
             del sys.modules[name]
         self._given.clear()
         sys.meta_path.insert(0, self)
+
+    def close(self) -> None:
+        """Hand out no more, and take back what has been, in the spawner."""
+        sys.meta_path.remove(self)
+        for name in self._given & self._detached:
+            package, _, last = name.rpartition(".")
+            delattr(self.ready[package], last)
+        self._given.clear()
+
+    def bring(self, names: Sequence[str]) -> None:
+        """Hand out ahead what a script imports before it does anything else.
+
+        Up to the first that is not of the standard library, and at hand: that one may look around.
+        """
+        for name in names:
+            if name in sys.modules:
+                continue
+            if name not in self.modules or not self._needs[name].isdisjoint(self._sources):
+                return
+            if not self._may_give(self._needs[name]):
+                return
+            self.give(name)
 
     def find_spec(
         self, fullname: str, _path: object = None, target: Optional[ModuleType] = None

@@ -7,9 +7,8 @@ spooled body) gets a stdin made for it.
 
 import io
 import os
-import stat
 import sys
-from typing import Any, List
+from typing import Any, List, Sequence
 
 _NAMES = ("stdin", "stdout", "stderr")
 
@@ -24,11 +23,17 @@ class Streams:
         self._ready = self._make_on_pipes()
 
     def put_in_place(self) -> None:
-        """Make them the standard streams of this process, the process of a script."""
-        if not stat.S_ISFIFO(os.fstat(0).st_mode):
-            self._ready[0] = self._make(0)
-        sys.stdin, sys.stdout, sys.stderr = self._ready
-        sys.__stdin__, sys.__stdout__, sys.__stderr__ = self._ready  # type: ignore[misc]
+        """Make them the standard streams, as long as a script is being forked."""
+        _set(self._ready)
+
+    def put_back(self) -> None:
+        """Make the spawner's own the standard streams again."""
+        _set(self._own)
+
+    def renew_stdin(self) -> None:
+        """In the process of a script: its stdin is a file."""
+        self._ready[0] = self._make(0)
+        _set(self._ready)
 
     def _make_on_pipes(self) -> List[Any]:
         saved = [os.dup(fd) for fd in range(3)]
@@ -57,3 +62,8 @@ class Streams:
         stream = io.TextIOWrapper(buffer, own.encoding, own.errors, "\n", lines, through)
         stream.mode = mode  # type: ignore[misc]
         return stream
+
+
+def _set(streams: Sequence[Any]) -> None:
+    sys.stdin, sys.stdout, sys.stderr = streams
+    sys.__stdin__, sys.__stdout__, sys.__stderr__ = streams  # type: ignore[misc]
