@@ -26,7 +26,7 @@ class Pool:
         "python3", "interpreter that the spawner runs under, CPython 3.9 or newer"
     )
     warm: Flag = _field(
-        False, "Python scripts run in forks of the spawner, where that is as good as exec"
+        True, "Python scripts run in forks of the spawner, where that is as good as exec"
     )
     preload: tuple[ModuleName, ...] = _field(
         ("auto",), 'modules that a warm pool imports ahead; "auto" is what the scripts import'

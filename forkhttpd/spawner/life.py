@@ -111,6 +111,7 @@ class Stage:
         self._saved = (
             _signal.set_wakeup_fd(-1),
             dict(sys.modules),
+            list(sys.path),
             list(sys.argv),
             list(getattr(sys, "orig_argv", ())),
             sys.executable,
@@ -131,12 +132,11 @@ class Stage:
         """Be the spawner again.  A SIGCHLD of meanwhile is lost: look for who has ended."""
         if not self._saved:
             return
-        wakeup, modules, argv, orig_argv, sys.executable, base = self._saved
+        wakeup, modules, sys.path[:], argv, orig_argv, sys.executable, base = self._saved
         sys._base_executable = base  # type: ignore[attr-defined]
         sys.argv[:] = argv
         if orig_argv:
             sys.orig_argv[:] = orig_argv
-        del sys.path[0]
         self._stash.close()
         replace(sys.modules, modules)
         self._streams.put_back()
@@ -216,6 +216,7 @@ def _begin(birth: Birth, env: Environment) -> Life:
         birth.streams.renew_stdin()
     for name in birth.stash.renewed:
         renew(name, sys.modules[name], stderr=sys.stderr)
+    birth.stash.look_again()
     code = birth.script.code or _compile(birth.script.file)
     gc.freeze()  # what is the spawner's is neither to be seen nor to be collected
     names = _main(birth.script.file, birth.origin)

@@ -202,7 +202,7 @@ class Pool:
 
     def fork(self) -> Iterator[Birth]:
         """Fork for the next program; see Warm.fork.  If it fails, the request gets the answer."""
-        request, _, plan = self._next or (None, 0.0, None)
+        request, queue_wait, plan = self._next or (None, 0.0, None)
         if not (request and plan and self._warm):
             return
         try:
@@ -210,6 +210,9 @@ class Pool:
         except OSError as error:
             self._next = None
             self._fail(request, error)
+            return
+        if not self._warm.has_spare(plan):
+            self._next = (request, queue_wait, None)
 
     def _fail(self, request: Request, error: OSError) -> None:
         self._admission.leave(request.share)

@@ -101,6 +101,8 @@ class Spares:
 
     def add(self, plan: Plan, born: List[Tuple[int, Nest]]) -> None:
         """Keep those that have been forked."""
+        if not born:
+            return
         if sum(map(len, self._waiting.values())) + len(born) > _MOST_WAITING:
             self.dismiss_all()
         self._waiting[plan] = born

@@ -161,11 +161,17 @@ class Stash(MetaPathFinder):
         for name in self._strays:
             del sys.modules[name]
         self._given.clear()
+        self.look_again()
         sys.meta_path.insert(0, self)
+
+    def look_again(self) -> None:
+        """Believe no longer what was found on the path."""
+        self._checked_path = []
 
     def close(self) -> None:
         """Hand out no more, and take back what has been, in the spawner."""
-        sys.meta_path.remove(self)
+        if self in sys.meta_path:
+            sys.meta_path.remove(self)
         for name in self._given & self._detached:
             package, _, last = name.rpartition(".")
             delattr(self.ready[package], last)

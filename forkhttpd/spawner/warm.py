@@ -13,12 +13,12 @@ Nothing of a script is ever run, compiled or imported here before that went well
 (scout.py), one at a time.  Until the scout is back a script runs all the same, only slower: it is
 compiled, and imports, in its own process.
 
-Where the time goes (CPython 3.11; a script that imports json, html and urllib.parse; on 27 ms of CPU
-for exec): mostly in pages that either side writes to after the fork, each of which is copied (3 µs
-with what it does to the caches).  In the program's process 860 of them became 540, and in the
-spawner 335 became 80.  Hence what looks odd here and in life.py: functions of C in place of the
-library's, as much as possible done once for many before they are forked, and nothing freed that can
-be left.
+Where the time goes (CPython 3.11; a script that imports json, html and urllib.parse; it takes 27 ms
+of CPU to exec, and 4.3 here): mostly in pages that either side writes to after the fork, each of
+which is copied (3 µs with what it does to the caches).  In the program's process 860 of them became
+540, and in the spawner 335 became 80.  Hence what looks odd here and in life.py: functions of C in
+place of the library's, as much as possible done once for many before they are forked, and nothing
+freed that can be left.
 """
 
 import _signal  # type: ignore[import-not-found]
@@ -117,7 +117,8 @@ class Warm:
     def fork(self, plan: Plan, start: Start, allowance: Allowance) -> Iterator[Birth]:
         """Fork spares for a plan; in each of them, yield what life.begin wants.
 
-        Raises OSError: from the directory, the pipes or fork(2), and only if there is none.
+        Raises OSError: from the directory, the pipes or fork(2), and only if there is none.  If
+        there is none without that, the program has to be exec'd.
         """
         nests = make_nests(plan, self._spares.count(plan, now=time.monotonic()))
         born: List[int] = []
@@ -136,6 +137,8 @@ class Warm:
         except OSError:
             if not born:
                 raise
+        except Exception as error:
+            self._give_up(f"{plan.script.file}: {type(error).__name__}: {error}")
         finally:
             if pid:
                 self._go_on(mask, allowance, nests, born)
