@@ -226,7 +226,10 @@ class Pool:
         except OSError as error:
             if cgroup is not None:
                 self._cgroups.leave(cgroup)
-            self._fail(request, error)
+            if isinstance(error, BrokenPipeError):  # a spare that has gone before its time
+                self._next = request, queue_wait, None
+            else:
+                self._fail(request, error)
             return
         request.close()
         program = Program(request, pid=pid, cgroup=cgroup)

@@ -115,10 +115,11 @@ class Spares:
     ) -> Tuple[int, List[int]]:
         """Let one that waits for this plan run; return its pid and our ends of its pipes.
 
-        Raises OSError if it does not take its orders; then it is gone.
+        Raises BrokenPipeError if it has ended before its time, OSError if it does not take its
+        orders; then it is gone.
         """
         waiting = self._waiting[plan]
-        pid, nest = waiting.pop()
+        pid, nest = waiting.pop(0)
         if not waiting:
             del self._waiting[plan]
         if plan in self._asked:
