@@ -45,7 +45,7 @@ def test_C17_spares_are_used_once_and_go_when_nothing_asks_for_them(
     runs = hurry(worker, script, 40)
     assert len({run.pid for run in runs}) == 40
     assert all(bytes(run.output).split() == [b"%d" % run.pid] * 2 for run in runs)
-    assert warm.cells(Cell.ACTIVE, Cell.QUEUED) == (0, 0)
+    wait_until(lambda: warm.cells(Cell.ACTIVE, Cell.QUEUED) == (0, 0), "nothing to be counted")
     wait_until(lambda: not warm.children(), "the end of idle spares")
     wait_until(lambda: warm.fds() == before, "the end of their descriptors")
 
