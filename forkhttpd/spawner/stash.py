@@ -51,7 +51,7 @@ class Stash(MetaPathFinder):
             str, Key
         ] = {}  # by name; the file of a module that is not the library's
         self._given: Set[str] = set()
-        self._checked_path: List[str] = []
+        self._checked_path: Optional[List[str]] = None
         self._shadowed: FrozenSet[str] = frozenset()
         self._strays: Tuple[str, ...] = ()  # in sys.modules besides
         self._restore()
@@ -166,7 +166,7 @@ class Stash(MetaPathFinder):
 
     def look_again(self) -> None:
         """Believe no longer what was found on the path."""
-        self._checked_path = []
+        self._checked_path = None
 
     def close(self) -> None:
         """Hand out no more, and take back what has been, in the spawner."""
