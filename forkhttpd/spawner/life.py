@@ -103,10 +103,11 @@ class Stage:
         self._environment = list(os.environb), list(os.environb.values())
         self._saved: Tuple[Any, ...] = ()
 
-    def set(self, script: Script, env: Sequence[bytes]) -> None:
+    def set(self, script: Script, env: Sequence[bytes], *, fed: bool) -> None:
         """Make the interpreter what it would be at the first line of the script.
 
-        env: of a request; what is the same in all of them is set already.  Signals are blocked.
+        env: of a request; what is the same in all of them is set already; fed: whether stdin is a
+        pipe.  Signals are blocked.
         """
         self._saved = (
             _signal.set_wakeup_fd(-1),
@@ -121,7 +122,7 @@ class Stage:
         _set_environment(_same_in_all(env), self._origin)
         for number, _, handler in self._handlers:
             _signal.signal(number, handler)
-        self._streams.put_in_place()
+        self._streams.put_in_place(fed=fed)
         _name_interpreter(script, self._origin)
         self._stash.open()
         sys.path.insert(0, script.directory)

@@ -17,7 +17,7 @@ Key = Tuple[Peer, int]  # ids are unique within their channel only
 
 MARKER = b"UNIQUE_ID="
 
-_NOTHING = 0  # the spawner's own stdin, which is /dev/null
+NOTHING = 0  # the spawner's own stdin, which is /dev/null
 
 # CPython ignores SIGPIPE and SIGXFSZ, and we ignore more: a program starts with none ignored.
 _RESET = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
@@ -107,7 +107,7 @@ def spawn(
     try:
         fed = start.has_input and spool is None
         make_pipes(ours, theirs, with_stdin=fed)
-        stdin = theirs[0] if fed else _NOTHING if spool is None else spool
+        stdin = theirs[0] if fed else NOTHING if spool is None else spool
         with allowance.lowered(), cgroup.entered() if cgroup else nullcontext():
             pid = _execute(start, [stdin, *theirs[-2:]])
         allowance.impose(pid)

@@ -23,7 +23,7 @@ from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from forkhttpd.channel import close_all
 from forkhttpd.spawner.cgroup import Cgroup
-from forkhttpd.spawner.program import make_pipes
+from forkhttpd.spawner.program import NOTHING, make_pipes
 from forkhttpd.spawner.scripts import FRESH, Script
 
 _PATIENCE = 1.0  # seconds
@@ -40,13 +40,15 @@ _PART = 1 << 14
 class Plan(NamedTuple):
     """What a spare is forked for: a script, the directory it runs in, a file to be its stdin.
 
-    changed: when there was a change, in nanoseconds, in the directory that it lies in; a module
-    that is put there since is to be found before one of ours.
+    has_input: whether stdin is a pipe where there is no such file, else it is /dev/null;
+    changed: when there was a change, in nanoseconds, in the directory that the script lies in: a
+    module that is put there since is to be found before one of ours.
     """
 
     script: Script
     directory: bytes
     spool: Optional[int]
+    has_input: bool
     changed: int
 
     @property
@@ -166,7 +168,7 @@ def make_nests(plan: Plan, count: int) -> List[Nest]:
     nests: List[Nest] = []
     try:
         for _ in range(count):
-            nests.append(_make_nest(plan.spool))
+            nests.append(_make_nest(plan.spool, has_input=plan.has_input))
     except OSError:
         for nest in nests:
             nest.close_ours()
@@ -175,13 +177,14 @@ def make_nests(plan: Plan, count: int) -> List[Nest]:
     return nests
 
 
-def _make_nest(spool: Optional[int]) -> Nest:
+def _make_nest(spool: Optional[int], *, has_input: bool) -> Nest:
+    fed = has_input and spool is None
     ours: List[int] = []
     theirs: List[int] = []
     try:
-        make_pipes(ours, theirs, with_stdin=spool is None)
-        if spool is not None:
-            theirs.insert(0, os.dup(spool))
+        make_pipes(ours, theirs, with_stdin=fed)
+        if not fed:
+            theirs.insert(0, os.dup(NOTHING if spool is None else spool))
         orders, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     except OSError:
         close_all([*ours, *theirs])

@@ -16,15 +16,16 @@ _NAMES = ("stdin", "stdout", "stderr")
 class Streams:
     """What the standard streams of scripts are, or will be; and those of the spawner, kept."""
 
-    __slots__ = ("_own", "_ready")
+    __slots__ = ("_null", "_own", "_ready")
 
     def __init__(self) -> None:
         self._own = (sys.__stdin__, sys.__stdout__, sys.__stderr__)
         self._ready = self._make_on_pipes()
+        self._null = self._make(0)  # as the spawner's is
 
-    def put_in_place(self) -> None:
-        """Make them the standard streams, as long as a script is being forked."""
-        _set(self._ready)
+    def put_in_place(self, *, fed: bool) -> None:
+        """Make them the standard streams, as long as a script is being forked; fed: from a pipe."""
+        _set(self._ready if fed else [self._null, *self._ready[1:]])
 
     def put_back(self) -> None:
         """Make the spawner's own the standard streams again."""

@@ -104,7 +104,8 @@ class Warm:
         if script is None:
             return None
         self._want_scout(script)
-        return Plan(script, request.start.cwd, request.spool, _changed(script.directory))
+        start, changed = request.start, _changed(script.directory)
+        return Plan(script, start.cwd, request.spool, start.has_input, changed)
 
     def has_spare(self, plan: Plan) -> bool:
         """Whether one waits for this; else `fork` has to be called."""
@@ -127,7 +128,7 @@ class Warm:
         try:
             allowance.lower()
             os.chdir(plan.directory)
-            self._stage.set(plan.script, start.env)
+            self._stage.set(plan.script, start.env, fed=plan.has_input)
             births = [self._birth(plan, start, nest) for nest in nests]
             for birth in births:
                 pid = os.fork()
