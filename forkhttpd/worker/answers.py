@@ -80,12 +80,15 @@ class Kind:
 
 @dataclass(slots=True)
 class Unsent:
-    """What is left of a file to be sent: `part` owns its descriptor; sent: bytes so far."""
+    """What is left of a file to be sent: `part` owns its descriptor; sent: bytes so far; received:
+    monotonic seconds.
+    """
 
     kind: Kind
     answer: Answer
     part: FileSlice
     sent: int
+    received: float
 
 
 class Answers:

@@ -92,6 +92,7 @@ class Connection:
             name=shortcut.name,
             watch_client=self._watch_client,
         )
+        shortcut.hop = self._hop
         proxies = context.proxies
         self._proxies = proxies if proxies is not None and proxies.trust(client.host) else None
         self.request: Request | None = None  # the one being answered
@@ -146,7 +147,7 @@ class Connection:
             self._context.log.info("%s: no TLS with %s: %s", self._hop.name, host, error)
             return False
         encryption = Encryption(stream.protocol, stream.cipher, stream.server_name)
-        self._hop = replace(self._hop, encryption=encryption)
+        self._hop = self._shortcut.hop = replace(self._hop, encryption=encryption)
         return True
 
     async def _serve_one(self) -> bool:

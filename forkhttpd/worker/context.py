@@ -136,15 +136,16 @@ class Context:
         else:
             self.loop.spawn(self._log_settled(request, request.account, status, sent))
 
-    def count_known(self, who: str, kind: Kind, answer: Answer, sent: int, *, told: str) -> None:
+    def count_known(
+        self, who: str, kind: Kind, answer: Answer, sent: int, *, told: str, received: float
+    ) -> None:
         """Count and log an answer as `count` would; who, told: parts of its line."""
         self.requests += 1
         self.bytes_sent += sent
-        now = self.loop.now
         if self.tally is not None:
             host, method = kind.section.host, answer.line.method
-            self.tally.count_file(host, method, answer.response.status, sent, received=now)
-        self.access_log.add_parts(who, told, kind.told, now=now)
+            self.tally.count_file(host, method, answer.response.status, sent, received=received)
+        self.access_log.add_parts(who, told, kind.told, now=self.loop.now)
 
     def drain(self) -> None:
         """Answer every request as the last one of its connection."""

@@ -37,7 +37,7 @@ class Shortcut:
     """The short way of one connection.
 
     count: requests of it so far, on either way; is_last: the last one was,
-    as the client said itself.
+    as the client said itself; hop: as the Connection has it, None before there is one.
     """
 
     __slots__ = (
@@ -51,6 +51,7 @@ class Shortcut:
         "client",
         "count",
         "entrance",
+        "hop",
         "is_last",
         "stream",
     )
@@ -66,6 +67,7 @@ class Shortcut:
     ) -> None:
         self.client = client
         self.count = 0
+        self.hop: Hop | None = None
         self.is_last = False
         self._id = id
         self.stream = stream
@@ -128,7 +130,8 @@ class Shortcut:
             if unsent is not None:
                 self._unsent = None
                 os.close(unsent.part.fd)
-                self._count(unsent.kind, unsent.answer, sender.sent)
+                received = unsent.received
+                self._count_part(unsent.kind, unsent.answer, sender.sent, received=received)
 
     @property
     def has_left(self) -> bool:
@@ -145,11 +148,12 @@ class Shortcut:
         if not asked or self._asked_at != context.loop.moment or response.status not in _LEARNED:
             return
         proof, whence = self.entrance.prove(request, response), context.access_log.whence
-        if proof is None or whence is None or not proof.holds(context.loop.moment):
+        if proof is None or not proof.holds(context.loop.moment):
             return
         answer = self._make_answer(request, response, proof)
         if answer is not None:
-            self.entrance.answers.keep(asked, request, answer, told=whence(request.section))
+            told = "" if whence is None else whence(request.section)
+            self.entrance.answers.keep(asked, request, answer, told=told)
 
     def _make_answer(self, request: Request, response: Response, proof: Proof) -> Answer | None:
         part: FileSlice | None = None
@@ -205,10 +209,10 @@ class Shortcut:
             length = 0  # no more, that is
         if sent < length:
             rest = FileSlice(fd, start + sent, length - sent)
-            self._unsent = Unsent(kind, answer, rest, sent)
+            self._unsent = Unsent(kind, answer, rest, sent, context.loop.now)
             return self._leave(rendered)
         os.close(fd)
-        self._count(kind, answer, sent)
+        self._count_part(kind, answer, sent, received=context.loop.now)
         if length and rendered.keep_alive:
             return context.loop.now + context.patience
         return self._leave(rendered)
@@ -221,7 +225,7 @@ class Shortcut:
             is_sent = stream.send_now(wire)
         except Disconnected:
             is_sent = False
-        context.count_known(self._who, kind, answer, rendered.sent, told=told)
+        self._count(kind, answer, rendered.sent, told, received=context.loop.now)
         if is_sent and rendered.keep_alive:
             return context.loop.now + context.patience
         return self._leave(rendered)
@@ -248,8 +252,7 @@ class Shortcut:
     def _make_page(
         self, kind: Kind, answer: Answer, name: bytes
     ) -> tuple[Rendered, bytes, bytes, str]:
-        hop = Hop(_NOBODY, _NOBODY, scheme="", name=self.name)
-        request = Request(answer.line, kind.section, hop=hop, number=self.count, received=0.0)
+        request = self._request(kind, answer, self._context.loop.now)
         response = self._context.refuse(request, HTTPError(answer.response.status))
         keep_alive = kind.section.keep_alive
         rendered = self._render(answer.line, response, keep_alive=keep_alive)
@@ -257,14 +260,23 @@ class Shortcut:
         told = accesslog.what(answer.line.text, response.status, rendered.sent)
         return rendered, before, after, told
 
-    def _count(self, kind: Kind, answer: Answer, sent: int) -> None:
+    def _count(self, kind: Kind, answer: Answer, sent: int, told: str, *, received: float) -> None:
+        context = self._context
+        if context.access_log.whence is None:  # there is more in a line than its parts
+            request = self._request(kind, answer, received)
+            context.count(request, answer.response.status, sent)
+        else:
+            context.count_known(self._who, kind, answer, sent, told=told, received=received)
+
+    def _count_part(self, kind: Kind, answer: Answer, sent: int, *, received: float) -> None:
         """Count what may have come to less than it should."""
         told = accesslog.what(answer.line.text, answer.response.status, sent)
-        self._context.count_known(self._who, kind, answer, sent, told=told)
+        self._count(kind, answer, sent, told, received=received)
+
+    def _request(self, kind: Kind, answer: Answer, received: float) -> Request:
+        hop = self.hop or Hop(self.client, self.entrance.server, scheme="http", name=self.name)
+        return Request(answer.line, kind.section, hop=hop, number=self.count, received=received)
 
     def _render(self, line: RequestLine, response: Response, *, keep_alive: bool) -> Rendered:
         context = self._context
         return render(response, line, context.date, keep_alive=keep_alive, server=context.server)
-
-
-_NOBODY: Final = Endpoint("", 0)

@@ -1,5 +1,6 @@
 """The short way answers what the long one would, as long as that is so, and gives back the rest."""
 
+import json
 import logging
 import os
 import re
@@ -39,7 +40,7 @@ class Visit:
     asked: the paths that took the long way.
     """
 
-    def __init__(self, directory: Path, *, log: Path) -> None:
+    def __init__(self, directory: Path, *, log: Path, format: str = "combined") -> None:  # noqa: A002
         mount = load(
             write(
                 directory.parent,
@@ -53,7 +54,7 @@ class Visit:
         self._static = Static(site, media_types=MediaTypes(), clock=lambda: time.time() + 3600)
         self._line = Line()
         self._fd = os.open(log, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
-        self.access_log = AccessLog(self._fd, format="combined")
+        self.access_log = AccessLog(self._fd, format=format)
         self.context = Context(
             mount,
             name="w",
@@ -242,6 +243,23 @@ def test_every_page_of_a_404_names_its_own_request(visit: Visit) -> None:
     assert names == expected
     assert all(_is_whole(page) for page in pages)
     assert len(visit.asked) == 1
+
+
+def test_a_log_that_tells_more_tells_it_of_every_request(root: Path, tmp_path: Path) -> None:
+    visit = Visit(root, log=tmp_path / "access.json", format="json")
+    (root / "large.html").write_bytes(os.urandom(300_000))
+    large = PAGE.replace(b"page", b"large")
+    for request in (PAGE, large, ABSENT) * 2:
+        visit.ask(visit.connect(), request)
+    visit.read(visit.connect(first=LAST), lambda data: data.endswith(b"one"))
+    visit.connect(first=LAST)
+    lines = [json.loads(line) for line in visit.logged()]
+    assert len(visit.asked) == 4
+    assert [line["id"] for line in lines] == [f"w-{number}-1" for number in range(1, 9)]
+    assert [line["status"] for line in lines] == [200, 200, 404] * 2 + [200] * 2
+    assert [line["bytes"] for line in lines[3:5]] == [3, 300_000]
+    assert {line["client"] for line in lines} == {CLIENT.host}
+    visit.close()
 
 
 def test_who_wants_to_close_is_answered_and_gone_with_the_first_look(visit: Visit) -> None:
