@@ -173,3 +173,19 @@ def test_for_packagers_everything_goes_below_destdir_and_changes_stay(
     assert f"{CONFIG} was changed, and stays" in said
     left = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
     assert left == {CONFIG.removeprefix("/"), "uninstall"}
+
+
+@pytest.mark.parametrize("prefix", ["/usr/local", "/usr/local/"])
+def test_a_directory_of_others_is_not_replaced(tmp_path: Path, prefix: str) -> None:
+    other = tmp_path / "usr/local/bin/other"
+    other.parent.mkdir(parents=True)
+    other.write_text("theirs")
+    done = subprocess.run(
+        [CHECKOUT / "scripts/install", "--python", sys.executable, "--prefix", prefix],
+        capture_output=True,
+        text=True,
+        timeout=LONGEST,
+        env={**os.environ, "DESTDIR": str(tmp_path)},
+    )
+    assert (done.returncode, done.stderr.count("has something else in it")) == (1, 1)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [other]
