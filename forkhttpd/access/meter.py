@@ -30,6 +30,12 @@ class Meter:
         moment = int(now * 1e9)
         return max(self._due(places, moment) - moment - self._burst, 0) / 1e9
 
+    def room(self, places: Places, now: float) -> int:
+        """Return for how many more there is room at once; for none while there is a `wait`."""
+        moment = int(now * 1e9)
+        left = moment + self._burst - self._due(places, moment)
+        return max(left // self._interval + 1, 0)
+
     def add(self, places: Places, now: float) -> None:
         """Count one more, whether there is room or not."""
         due = self._due(places, int(now * 1e9))

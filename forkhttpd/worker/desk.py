@@ -1,8 +1,9 @@
 """The worker's way to its verifier: questions go out, each waits for its answer.
 
 Whoever asks the same at the same time waits for the same answer: a browser that comes with six
-connections costs one hash.  There is a limit to how many questions wait.  A verifier that is lost
-takes its questions along; the next question starts another.
+connections costs one hash.  There is a limit to how many questions wait, of all and of one asker:
+who guesses many at once gets no more guesses by that, and leaves others their turn.  A verifier
+that is lost takes its questions along; the next question starts another.
 """
 
 import contextlib
@@ -10,6 +11,8 @@ import logging
 import os
 import signal
 import socket
+from collections.abc import Hashable
+from dataclasses import dataclass, field
 
 from forkhttpd import channel
 from forkhttpd.access.credentials import Credentials
@@ -27,6 +30,15 @@ _PAUSE = 1.0  # seconds between two starts
 _BUSY = (("Retry-After", "5"),)
 
 _Key = tuple[str, Credentials]
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A question that was asked under an id, and who waits for its answer."""
+
+    id: int
+    asker: Hashable
+    answers: list[Future[Answer | None]] = field(default_factory=list)
 
 
 class Desk:
@@ -57,7 +69,7 @@ class Desk:
         self._port: Port | None = None
         self._socket: socket.socket | None = None
         self._start_at = loop.now
-        self._waiting: dict[_Key, tuple[int, list[Future[Answer | None]]]] = {}
+        self._waiting: dict[_Key, _Waiting] = {}
 
     def start(self) -> None:
         """Have a verifier, if there is none.  Raises OSError."""
@@ -66,14 +78,19 @@ class Desk:
             self._socket, self._port = near, Port(self._loop, near.fileno())
             self._loop.spawn(self._listen(near, self._port))
 
-    async def verify(self, file: str, said: Credentials) -> Verdict:
-        """Return whether the password is right.  Raises HTTPError 500 and 503."""
+    async def verify(
+        self, file: str, said: Credentials, *, asker: Hashable, room: float
+    ) -> Verdict:
+        """Return whether the password is right.
+
+        room: how many questions of the asker may wait.  Raises HTTPError 500 and 503.
+        """
         answer: Future[Answer | None] = Future(self._loop)
         key = (file, said)
-        if key in self._waiting:
-            self._waiting[key][1].append(answer)
-        else:
-            self._ask(key, answer)
+        if key not in self._waiting:
+            self._check_room(asker, room)
+            self._waiting[key] = _Waiting(self._ask(key), asker)
+        self._waiting[key].answers.append(answer)
         try:
             found = await answer.wait(self._loop.now + PATIENCE)
         except DeadlineExceeded:
@@ -86,10 +103,15 @@ class Desk:
             self._log.warning("%s: %s", file, found.words)
         return found.verdict
 
-    def _ask(self, key: _Key, answer: Future[Answer | None]) -> None:
-        file, said = key
+    def _check_room(self, asker: Hashable, room: float) -> None:
         if len(self._waiting) >= MOST_WAITING:
             raise HTTPError(503, f"{MOST_WAITING} logins wait to be verified", fields=_BUSY)
+        if sum(one.asker == asker for one in self._waiting.values()) >= room:
+            raise HTTPError(503, f"{room} logins of the address wait already", fields=_BUSY)
+
+    def _ask(self, key: _Key) -> int:
+        """Ask, and return the id of the question."""
+        file, said = key
         self._restart_when_due()
         if self._socket is None:
             raise HTTPError(503, "there is no verifier", fields=_BUSY)
@@ -100,7 +122,7 @@ class Desk:
         except OSError as error:  # no room, or nobody there, which the listener hears, too
             words = f"cannot ask the verifier: {describe(error)}"
             raise HTTPError(503, words, fields=_BUSY) from None
-        self._waiting[key] = (self._ids, [answer])
+        return self._ids
 
     def _restart_when_due(self) -> None:
         if self._socket is not None or self._loop.now < self._start_at:
@@ -130,10 +152,10 @@ class Desk:
             self._lose(near, port)
 
     def _take(self, answer: Answer) -> None:
-        for key, (id_, futures) in list(self._waiting.items()):
-            if id_ == answer.id:
+        for key, waiting in list(self._waiting.items()):
+            if waiting.id == answer.id:
                 del self._waiting[key]
-                for future in futures:
+                for future in waiting.answers:
                     future.set(answer)
                     answer = answer._replace(words="")  # is said once
 
@@ -149,6 +171,6 @@ class Desk:
                 "verifier %d is gone: %d", self._pid, os.waitstatus_to_exitcode(status)
             )
         waiting, self._waiting = self._waiting, {}
-        for _, futures in waiting.values():
-            for future in futures:
+        for one in waiting.values():
+            for future in one.answers:
                 future.set(None)

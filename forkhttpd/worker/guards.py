@@ -8,13 +8,13 @@ behind it is shown before it has agreed.
 import logging
 import math
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from pathlib import Path
 from typing import NoReturn, Protocol
 
 from forkhttpd.access.credentials import Credentials, challenge, parse_basic
 from forkhttpd.access.logins import Logins
-from forkhttpd.access.meter import Meter
+from forkhttpd.access.meter import Meter, Places
 from forkhttpd.access.rules import Rules, rules_of
 from forkhttpd.census import Census
 from forkhttpd.config import Config, Mount, Site
@@ -33,7 +33,9 @@ Guard = Callable[[Site, Mount, Handler], Handler]
 class Verify(Protocol):
     """Whether a password is right; see `worker.desk.Desk.verify` for what is raised."""
 
-    async def __call__(self, file: str, said: Credentials) -> Verdict: ...
+    async def __call__(
+        self, file: str, said: Credentials, *, asker: Hashable, room: float
+    ) -> Verdict: ...
 
 
 def unguarded(_site: Site, _mount: Mount, handler: Handler) -> Handler:
@@ -178,12 +180,10 @@ class Login:
             self._refuse("no name and password")
         client = request.hop.client.host
         places = self._counting.places(client)
-        if places is not None and (wait := self._failures.wait(places, self._loop.now)):
-            fields = (("Retry-After", str(math.ceil(wait))),)
-            raise HTTPError(429, f"too many wrong passwords of {client}", fields=fields)
+        room = math.inf if places is None else self._room(client, places)
         verdict = Verdict.WRONG  # also for who leaves before the answer: it costs the same
         try:
-            verdict = await self._verify(self._file, said)
+            verdict = await self._verify(self._file, said, asker=places, room=room)
         except HTTPError:
             verdict = Verdict.FAILED
             raise
@@ -194,6 +194,13 @@ class Login:
             self._log.info("%s: login failed for %s from %s", request.id, said.name, client)
             self._refuse("wrong name or password")
         return said.name
+
+    def _room(self, client: str, places: Places) -> int:
+        """Return how many guesses an address has left.  Raises HTTPError 429 when it has none."""
+        if wait := self._failures.wait(places, self._loop.now):
+            fields = (("Retry-After", str(math.ceil(wait))),)
+            raise HTTPError(429, f"too many wrong passwords of {client}", fields=fields)
+        return self._failures.room(places, self._loop.now)
 
     def _refuse(self, reason: str) -> NoReturn:
         raise HTTPError(401, reason, fields=(self._challenge,))

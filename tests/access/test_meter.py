@@ -33,9 +33,10 @@ def test_the_burst_is_what_the_rate_counts_unless_it_is_said() -> None:
     for rate, burst, expected in (("5/m", 0, 5), ("5/m", 2, 2), ("7/s", 0, 7), ("1/h", 0, 1)):
         one, count = meter(rate, burst), 0
         while not one.wait((0, 1), 50.0):
+            assert one.room((0, 1), 50.0) == expected - count
             one.add((0, 1), 50.0)
             count += 1
-        assert count == expected
+        assert (count, one.room((0, 1), 50.0)) == (expected, 0)
 
 
 def test_the_wait_is_as_long_as_it_says() -> None:

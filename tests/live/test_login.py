@@ -1,6 +1,7 @@
 """Names and passwords: who gets in, what programs and logs are told, and what guessing costs."""
 
 import base64
+import contextlib
 import os
 import select
 import signal
@@ -166,12 +167,34 @@ def test_a_slow_hash_holds_up_nobody_else(private: Daemon) -> None:
         slow.kill()
         assert waiting.reply().status == 503
     await_end([slow])
+    await_verifier(private, "127.0.0.1")
+
+
+def await_verifier(running: Daemon, host: str) -> None:
+    """Wait until somebody who was not there before gets in."""
 
     def works_again() -> bool:
-        return ask_from(private, "127.0.0.1", get("/page", login("al b", "password"))).status == 200
+        return ask_from(running, host, get("/page", login("al b", "password"))).status == 200
 
     wait_for(works_again, "a login with another verifier")
-    assert len(verifiers(private)) == 1
+    assert len(verifiers(running)) == 1
+
+
+def test_who_guesses_many_at_once_has_no_more_guesses(private: Daemon) -> None:
+    """While those are verified that an address has left, the others are not even asked about."""
+    with contextlib.ExitStack() as ends:
+        guessers = [
+            ends.enter_context(Client(connect_from(private, "127.0.0.10"))) for _ in range(6)
+        ]
+        for number, guesser in enumerate(guessers):
+            guesser.send(get("/slow/page", login("alice", f"guess {number}")))
+        private.await_log("logins of the address wait already", count=3)
+        for slow in verifiers(private):
+            slow.kill()
+        assert {guesser.reply().status for guesser in guessers} == {503}
+    private.write("passwords", f"al b:{OF_PASSWORD}\n")  # so that nobody is known
+    await_verifier(private, "127.0.0.11")
+    write_passwords(private)
 
 
 def fds_of(process: psutil.Process) -> list[str]:
