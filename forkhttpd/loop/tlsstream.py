@@ -121,10 +121,18 @@ class TLSStream:
         return data
 
     async def receive_unless(self, taker: Taker, deadline: float) -> bytes | None:
-        """Receive what a taker has not taken; see `Stream`."""
+        """Receive what a taker has not taken; see `Stream`.
+
+        After what it took may come more that no edge will tell of, like the end that TLS says.
+        """
+
+        def take() -> float:
+            until = taker()
+            return AWAKE if self._ended or self.port.can_read else until
+
         while self._returned is None:
             if not self._received and not self._ended:
-                await self.port.readable(deadline, taker)
+                await self.port.readable(deadline, take)
             if self._returned is None and taker() > AWAKE:
                 return None
         data, self._returned = self._returned, None

@@ -302,6 +302,31 @@ def test_the_end_is_the_end_with_and_without_a_word_of_tls(line: Line, *, polite
     assert line.stream.has_left()
 
 
+def test_the_end_that_comes_with_what_a_taker_took_is_not_waited_for(line: Line) -> None:
+    ended: list[bytes | None] = []
+
+    def take() -> float:
+        data = line.stream.receive_now()
+        if data:
+            return line.loop.now + PATIENCE
+        line.stream.give_back(b"")
+        return AWAKE
+
+    async def body() -> None:
+        while (data := await line.stream.receive_unless(take, line.loop.now + PATIENCE)) is None:
+            pass
+        ended.append(data)
+
+    line.run(body())
+    line.loop.turn(0.0)
+    request = line.say(b"request")
+    with contextlib.suppress(ssl.SSLError):
+        line.tls.unwrap()
+    line.socket.sendall(request + line.outgoing.read())
+    line.turn_until(lambda: ended)
+    assert ended == [b""]
+
+
 def test_has_left_reads_the_last_words_that_nobody_waits_for(line: Line) -> None:
     """A browser whose tab is closed says so in TLS, and then there is a FIN."""
     assert not line.stream.has_left()
