@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
 
-from forkhttpd.config import accounts, certificates, exposure, passwords, risks
+from forkhttpd.config import accounts, bypasses, certificates, exposure, passwords, risks
 from forkhttpd.config.lines import Position
 from forkhttpd.config.source import Finding, Source
 from forkhttpd.config.tables import Config, Mount
@@ -50,6 +50,7 @@ def check(config: Config, source: Source, *, uid: int, allow_root: bool) -> Repo
         exposure.warnings(config, uid=uid),
         risks.warnings(config, source.path),
         passwords.warnings(config),
+        bypasses.warnings(config),
     )
     return Report(source.tell(problems), source.tell(warnings, kind="warning: "))
 

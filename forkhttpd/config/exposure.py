@@ -1,4 +1,4 @@
-"""Keys that programs can read: then whoever gets a program to read a file is the site (O2)."""
+"""Keys that others can read: whoever gets a file or a program to show one is the site (O2)."""
 
 import grp
 import os
@@ -15,12 +15,15 @@ Identity = tuple[int, frozenset[int]]
 
 
 def warnings(config: Config, *, uid: int) -> Iterator[Finding]:
-    """Yield keys of TLS that the programs may read, if `uid` starts the server."""
+    """Yield keys of TLS in a docroot, and those that programs may read, if `uid` starts us."""
     pools = sorted({mount.pool for _, mount in config.mounts() if mount.cgi} & set(config.pool))
     for index, site in enumerate(config.site):
         key = site.key or site.certificate
         if key is not None:
             place = ("site", index, "key" if site.key else "certificate")
+            for docroot in {mount.docroot for _, mount in config.mounts() if mount.docroot}:
+                if Path(os.path.realpath(key)).is_relative_to(os.path.realpath(docroot)):
+                    yield place, f"the key {key} is in {docroot}; move it out of there"
             for name in pools:
                 if user := _reader(config, name, key, uid=uid):
                     yield place, f"the programs of [pool.{name}] run as {user}, {_hint(uid)}"

@@ -133,6 +133,12 @@ def test_a_key_that_programs_can_read_is_a_warning(*, readable: bool) -> None:
     assert sum("who can read it; start as root" in line for line in by_others) == may
 
 
+def test_a_key_among_the_files_is_a_warning(tmp_path: Path, pair: Pair) -> None:
+    told = f"[site] key: the key {pair.key} is in {tmp_path}; move it out of there"
+    found = report(tmp_path, pair.certificate, pair.key).warnings
+    assert [told in line for line in found].count(True) == 1
+
+
 def test_a_directory_that_is_closed_keeps_a_key_from_programs() -> None:
     with tempfile.TemporaryDirectory() as name:
         pair = make_pair(Path(name), "one", "a.example", "*.b.example")

@@ -383,3 +383,33 @@ def test_O2_programs_by_suffix_lie_among_files_without_risk(site: Path) -> None:
 def test_O2_neighbours_with_like_names_are_no_risk(site: Path) -> None:
     (site / "www-cgi").mkdir()
     assert warnings(site, MOUNTS + 'cgi = "www-cgi"\n') == []
+
+
+GUARDED = '[[site.mount]]\npath = "/private/"\ndocroot = "www/inner"\nallow = ["192.0.2.7"]\n'
+
+
+def test_O2_a_way_around_a_guard_is_a_warning(site: Path) -> None:
+    (site / "www/inner").mkdir()
+    way = (
+        "8: warning: [site.mount] docroot: SITE/www/inner is also shown at /inner/, and not to "
+        "the same people; move it out of SITE/www, or guard both alike"
+    )
+    assert warnings(site, WHOLE + GUARDED) == [way]
+    link = GUARDED.replace("www/inner", "way")
+    (site / "way").symlink_to("www/inner")
+    assert warnings(site, WHOLE + link) == [way.replace("SITE/www/inner is", "SITE/way is")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        WHOLE + GUARDED.replace("/private/", "/inner/"),
+        WHOLE + GUARDED.replace("/private/", "/inner"),
+        WHOLE + 'allow = ["192.0.2.7"]\n' + GUARDED,
+        WHOLE + GUARDED.replace("www/inner", "empty"),
+        WHOLE.replace("www", "www/inner") + GUARDED.replace("www/inner", "www"),
+    ],
+)
+def test_O2_what_is_guarded_wherever_it_is_shown_is_no_risk(site: Path, text: str) -> None:
+    (site / "www/inner").mkdir()
+    assert warnings(site, text) == []
