@@ -93,7 +93,7 @@ class Connection:
             watch_client=self._watch_client,
         )
         shortcut.hop = self._hop
-        proxies = context.proxies
+        proxies = None if entrance.is_nameless else context.proxies
         self._proxies = proxies if proxies is not None and proxies.trust(client.host) else None
         self.request: Request | None = None  # the one being answered
         self._grace = FOREVER  # seconds that a client which sends no more may still listen

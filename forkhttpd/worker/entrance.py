@@ -26,7 +26,8 @@ def _prove_nothing(_request: Request, _response: Response) -> Proof | None:
 @dataclass(frozen=True, slots=True)
 class Entrance:
     """server: our end of it; respond: who answers; tls: what its connections are encrypted with;
-    is_proxied: they begin with a header of the PROXY protocol.
+    is_proxied: they begin with a header of the PROXY protocol; is_nameless: it did not say who the
+    client is, so that what the request says of that is not known to be a proxy's word.
 
     prove: who tells what an answer rests on (`Router.proof`); answers: the known ones.
     """
@@ -35,6 +36,7 @@ class Entrance:
     respond: Respond
     tls: ssl.SSLContext | None = None
     is_proxied: bool = False
+    is_nameless: bool = False
     prove: Prove = _prove_nothing
     answers: Answers = field(default_factory=Answers)
 

@@ -46,7 +46,11 @@ class Reception:
                 connected.close()
                 return
             client = header.client or client
-            entrance = replace(entrance, server=header.server or entrance.server)
+            entrance = replace(
+                entrance,
+                server=header.server or entrance.server,
+                is_nameless=header.client is None,
+            )
         if self._headcount is None:
             await self._serve(entrance, connected, client)
         elif self._headcount.enter(client.host):
