@@ -14,6 +14,7 @@ from tests.programs.manual import changed, example, section
 from tests.programs.peers import need
 
 TITLE = "Git with a password"
+RECIPE = "Git over HTTPS with a login, in five minutes"
 PASSWORD = "correct horse"
 HOOK = '#!/bin/sh\necho "$REMOTE_USER pushed"\n'
 
@@ -21,7 +22,7 @@ HOOK = '#!/bin/sh\necho "$REMOTE_USER pushed"\n'
 def htpasswd(directory: Path, *names: str) -> str:
     """Make a password file with the README's command, cheaper; every name has PASSWORD."""
     program = need("htpasswd", package="apache2-utils")
-    assert "    htpasswd -cB /etc/forkhttpd/passwords alice" in section(TITLE)
+    assert "htpasswd -cB /etc/forkhttpd/passwords alice" in section(RECIPE)
     file = directory / "made"
     for number, name in enumerate(names):
         options = "-icB" if not number else "-iB"

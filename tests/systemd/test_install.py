@@ -5,52 +5,20 @@ import os
 import shutil
 import subprocess
 import sys
-import sysconfig
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.live.daemon import wait_for
-from tests.systemd.conftest import give_up
-from tests.systemd.machine import CHECKOUT, PYTHON, Machine, Unavailable
+from tests.systemd.conftest import HIDDEN, LONGEST
+from tests.systemd.machine import CHECKOUT, PYTHON, Machine
 
-LONGEST = 300.0  # seconds that an installation may take on a busy machine
 CONFIG = "/etc/forkhttpd/forkhttpd.conf"
-PARTS = ("scripts", "systemd", "etc", "README.md", "CHANGELOG.md", "LICENSE")
 # Where things of ours may be, which all have our name in theirs; the systems' own come and go.
 PLACES = ("/etc", "/opt", "/run", "/usr/local", "/var/lib", "/var/log")
 MARK = "# ours\n"
-HIDDEN = "/home"  # where the service cannot go
 
 pytestmark = pytest.mark.timeout(LONGEST)
-
-
-@pytest.fixture(scope="module")
-def wheelhouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """All packages that the server consists of, ours among them."""
-    directory = tmp_path_factory.mktemp("wheelhouse")
-    command = [sys.executable, "-m", "pip", "wheel", "--no-build-isolation", "--quiet"]
-    options = ["--disable-pip-version-check", "--wheel-dir", str(directory), str(CHECKOUT)]
-    done = subprocess.run([*command, *options], capture_output=True, text=True, timeout=LONGEST)
-    if done.returncode:
-        give_up(f"no wheels: {done.stderr.strip()}")
-    return directory
-
-
-@pytest.fixture
-def machine(wheelhouse: Path) -> Iterator[Machine]:
-    """A machine without us; the source in /srv/source may be changed."""
-    shown = {"/opt/wheelhouse": wheelhouse}
-    shown |= {f"/opt/checkout/{part}": CHECKOUT / part for part in PARTS}
-    shown |= {f"{HIDDEN}/bin/{PYTHON}": Path(os.path.realpath(sys.executable))}
-    shown |= {f"{HIDDEN}/lib/{PYTHON}": Path(sysconfig.get_path("stdlib"))}
-    try:
-        with Machine.boot(Path("/"), installed=False, shown=shown) as booted:
-            booted.run("cp", "-r", "/opt/checkout", "/srv/source")
-            yield booted
-    except Unavailable as reason:
-        give_up(str(reason))
 
 
 def do(machine: Machine, script: str, *arguments: str) -> str:
