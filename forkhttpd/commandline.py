@@ -92,6 +92,8 @@ def _port(text: str) -> int:
     if text.isascii() and text.isdigit() and int(text) <= _LARGEST_PORT:
         return int(text)
     wrong = f"{text!r} is no command and no port; write status, explain, or 0 to {_LARGEST_PORT}"
+    if text.endswith(".conf"):
+        wrong = f"{text!r} is no command and no port; a configuration stands behind -c"
     raise argparse.ArgumentTypeError(wrong)
 
 
