@@ -176,7 +176,8 @@ class Login:
     async def _check(self, request: Request, text: str) -> str:
         """Have the password verified, unless the address has had too many wrong ones."""
         said = parse_basic(text)
-        if said is None:
+        # Git begins with the name of its URL and no password yet: that is no guess, but a question.
+        if said is None or not said.password:
             self._refuse("no name and password")
         client = request.hop.client.host
         places = self._counting.places(client)

@@ -16,6 +16,7 @@ from tests.live.neighbours import ask_from, connect_from
 
 PASSWORD = "s\xe9cret word"
 BCRYPT = "$2y$04$abcdefghijklmnopqrstuukCNRe6jFwG747jDXnMFtZ2AQzoSsWvO"  # of it, cheap
+OF_NOTHING = "{SHA}2jmj7l5rSw0yVb/vlWAYkK/YBwk="  # of ""
 OF_PASSWORD = "{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g="  # of "password"
 SLOW = "$2y$15$abcdefghijklmnopqrstuukCNRe6jFwG747jDXnMFtZ2AQzoSsWvO"  # some seconds of work
 
@@ -62,6 +63,7 @@ def private() -> Iterator[Daemon]:
 
 def write_passwords(running: Daemon) -> None:
     lines = [f"alice:{BCRYPT}", f"bob:{OF_PASSWORD}", f"al b:{OF_PASSWORD}", "eve:as it is"]
+    lines.append(f"empty:{OF_NOTHING}")
     running.write("passwords", "\n".join(lines))
 
 
@@ -137,6 +139,16 @@ def test_guessing_is_slowed_by_address(private: Daemon) -> None:
     assert ask_from(private, "127.0.0.8", get("/page", ALICE)).status == 200
     private.await_log("login failed for alice from 127.0.0.7", count=3)
     assert "guess" not in private.log
+
+
+def test_an_empty_password_is_no_guess_and_lets_nobody_in(private: Daemon) -> None:
+    """As git says it for https://alice@…, once per command, before it asks for the password."""
+    with Client(connect_from(private, "127.0.0.14")) as git:
+        for _ in range(5):
+            assert git.ask(get("/page", login("alice", ""))).status == 401
+            assert git.ask(get("/page", login("empty", ""))).status == 401
+        assert git.ask(get("/page", ALICE)).status == 200
+    assert "127.0.0.14" not in private.log
 
 
 def test_a_change_of_the_file_counts_at_once(private: Daemon) -> None:

@@ -7,17 +7,29 @@ wheelhouse, and the client is another user of the same machine.
 import os
 import re
 import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
+from tests.live.daemon import wait_for
 from tests.programs.manual import changed, section
 from tests.programs.peers import need
 from tests.systemd.conftest import LONGEST
 from tests.systemd.machine import PYTHON, Machine
 
 TITLE = "Git over HTTPS with a login, in five minutes"
+CONFIG = "/etc/forkhttpd/forkhttpd.conf"
 PASSWORD = "correct horse"
 CLIENT = "/srv/client"
+ENV = {
+    "HOME": CLIENT,
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "GIT_ASKPASS": f"{CLIENT}/askpass",
+    "GIT_TERMINAL_PROMPT": "0",
+}
 
 pytestmark = pytest.mark.timeout(LONGEST)
 
@@ -31,12 +43,6 @@ def commands() -> list[str]:
 
 def do(machine: Machine, script: str, *, stdin: str = "", user: str = "root") -> str:
     """Run lines in a shell without a terminal, where each must succeed; return what they say."""
-    env = {
-        "HOME": CLIENT,
-        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-        "GIT_ASKPASS": f"{CLIENT}/askpass",
-        "GIT_TERMINAL_PROMPT": "0",
-    }
     where = CLIENT if user != "root" else "/srv/source"
     become = ["setpriv", f"--reuid={user}", "--clear-groups"]
     shell = ["sh", "-euc", f"cd {where}\n{script}"]
@@ -47,7 +53,7 @@ def do(machine: Machine, script: str, *, stdin: str = "", user: str = "root") ->
         stderr=subprocess.STDOUT,
         text=True,
         timeout=LONGEST,
-        env=env,
+        env=ENV,
         start_new_session=True,
     )
     assert done.returncode == 0, f"{script}{done.stdout}"
@@ -60,29 +66,61 @@ def answer_with(machine: Machine, password: str) -> None:
 
 
 def serve(machine: Machine) -> None:
-    """Steps 1 to 6."""
-    install, repository, certificate, login, configure, start, _, _ = commands()
+    """Steps 1 to 5."""
+    install, repository, certificate, login, configure, _, _, _ = commands()
     where = f" --python /opt/python/bin/{PYTHON} --wheelhouse /opt/wheelhouse\n"
     packages = {"apt-get install -y git openssl apache2-utils python3-venv\n": ""}
     do(machine, changed(install, **packages).rstrip() + where)
     do(machine, repository)
     do(machine, certificate)
     do(machine, login, stdin=f"{PASSWORD}\n{PASSWORD}\n")
-    assert do(machine, configure) == "/etc/forkhttpd/forkhttpd.conf: ok\n"
-    do(machine, start)
+    assert do(machine, configure) == f"{CONFIG}: ok\n"
 
 
-def test_git_over_https_with_a_login(machine: Machine) -> None:
+Log = Callable[[], str]
+
+
+@contextmanager
+def started(machine: Machine) -> Iterator[Log]:
+    """Step 6; what is yielded returns what was logged until then."""
+    do(machine, commands()[5])
+    yield lambda: machine.journal("forkhttpd")
+
+
+@contextmanager
+def started_without_systemd(machine: Machine) -> Iterator[Log]:
+    """The same, in the foreground."""
+    command = machine.command("sh", "-euc", commands()[6])
+    with tempfile.NamedTemporaryFile() as log:
+        read = Path(log.name).read_text
+        server = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=ENV
+        )
+        try:
+            wait_for(lambda: "ready: " in read() or server.poll() is not None, "the server")
+            yield read
+            do(machine, f"forkhttpd -c {CONFIG} -s stop")
+            assert server.wait(LONGEST / 4) == 0, read()
+        finally:
+            server.kill()  # what runs in the machine ends with it
+            server.wait()
+
+
+@pytest.fixture
+def client(machine: Machine) -> None:
+    """Somebody with a git of their own, who knows the server by its name."""
     need("htpasswd", package="apache2-utils")
     need("/usr/lib/git-core/git-http-backend", package="git")
     machine.run("sh", "-c", "echo 127.0.0.1 git.example.org >>/etc/hosts")
-    serve(machine)
-
     machine.run("install", "-d", "-o", "nobody", CLIENT)
     names = "git config --global user.name A; git config --global user.email a@example.org"
     do(machine, names, user="nobody")
+
+
+def use(machine: Machine, log: Log) -> None:
+    """Step 7, a large push, and a wrong password."""
     answer_with(machine, PASSWORD)
-    fetch, use = changed(commands()[-1], **{"scp root@git.example.org:": "cp "}).split("\n", 1)
+    fetch, use = changed(commands()[7], **{"scp root@git.example.org:": "cp "}).split("\n", 1)
     machine.run("sh", "-c", f"cd {CLIENT} && {fetch}")
     do(machine, use, user="nobody")
 
@@ -92,7 +130,23 @@ def test_git_over_https_with_a_login(machine: Machine) -> None:
     head = do(machine, f"{commit}; git push -q origin HEAD; git rev-parse HEAD", user="nobody")
     assert do(machine, "git -C /srv/git/project.git rev-parse main", user="git") == head
 
+    assert "login failed" not in log()
     answer_with(machine, "wrong")
     with pytest.raises(AssertionError, match="Authentication failed"):
         do(machine, "cd project; git fetch", user="nobody")
-    assert "login failed for alice from 127.0.0.1" in machine.journal("forkhttpd")
+    wait_for(lambda: "login failed for alice from 127.0.0.1" in log(), "the line in the log")
+
+
+@pytest.mark.usefixtures("client")
+def test_git_over_https_with_a_login(machine: Machine) -> None:
+    serve(machine)
+    with started(machine) as log:
+        use(machine, log)
+
+
+@pytest.mark.usefixtures("client")
+def test_the_same_without_systemd(machine: Machine) -> None:
+    machine.run("rm", "/usr/bin/systemd-sysusers", "/usr/bin/systemd-tmpfiles")
+    serve(machine)
+    with started_without_systemd(machine) as log:
+        use(machine, log)
