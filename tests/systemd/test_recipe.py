@@ -69,7 +69,7 @@ def serve(machine: Machine) -> None:
     """Steps 1 to 5."""
     install, repository, certificate, login, configure, _, _, _ = commands()
     where = f" --python /opt/python/bin/{PYTHON} --wheelhouse /opt/wheelhouse\n"
-    packages = {"apt-get install -y git openssl apache2-utils python3-venv\n": ""}
+    packages = {"apt-get update\napt-get install -y git openssl apache2-utils python3-venv\n": ""}
     do(machine, changed(install, **packages).rstrip() + where)
     do(machine, repository)
     do(machine, certificate)
