@@ -25,6 +25,7 @@ The nouns, and where each lives:
     channel.py      messages with descriptors between them
     hosts.py        a table by host name
     tls.py          what a generation speaks TLS with: certificates by server name
+    kerneltls.py    whether the kernel can encrypt
     inheritance.py  what a child is born with
     privileges.py   become less, once
     signals.py      signals as messages
@@ -42,7 +43,7 @@ The nouns, and where each lives:
 Who imports whom (tests/architecture holds it; an arrow reads "may import"):
 
     cli → everything it joins
-    master → config, log, scoreboard, channel, inheritance, privileges, signals, tls
+    master → config, log, scoreboard, channel, inheritance, privileges, signals, tls, kerneltls
     access → config, http1
     worker → the same, and loop, http1, access
     its router → handlers; its launcher → spawner.protocol

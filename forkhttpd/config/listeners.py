@@ -45,3 +45,6 @@ class Tls:
     ciphers: str = _field(
         "", 'ciphers of TLS 1.2, a list as OpenSSL spells it; "" is Python\'s own'
     )
+    kernel: Flag = _field(
+        False, "the kernel encrypts what is sent, where it can, with Python 3.12 or newer"
+    )

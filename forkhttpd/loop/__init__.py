@@ -4,6 +4,7 @@
     future.py   Future: a result to wait for.  Event: a sign to wait for.
     stream.py   Stream: bytes in and out of a connected socket.  Pipe: one end of a pipe.
     tlsstream.py  TLSStream: the same, encrypted.
+    kerneltlsstream.py  KernelTLSStream: the same, encrypted by the kernel.
 
 A task is one coroutine.  It runs until it awaits something that is not there yet: a descriptor
 (Port), a result (Future) or a moment (Loop.sleep).  Every wait has a deadline, in seconds of the
@@ -22,11 +23,12 @@ from forkhttpd.loop.kernel import (
     Taker,
     Task,
 )
+from forkhttpd.loop.kerneltlsstream import KernelTLSStream
 from forkhttpd.loop.stream import Disconnected, Pipe, Stream
 from forkhttpd.loop.tlsstream import HandshakeFailed, NotEncrypted, TLSStream
 
 # What a connection is served over.
-ByteStream = Stream | TLSStream
+ByteStream = Stream | TLSStream | KernelTLSStream
 
 __all__ = [
     "ASLEEP",
@@ -39,6 +41,7 @@ __all__ = [
     "Event",
     "Future",
     "HandshakeFailed",
+    "KernelTLSStream",
     "Loop",
     "NotEncrypted",
     "Pipe",

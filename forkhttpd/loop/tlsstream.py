@@ -18,7 +18,7 @@ Decision
     One record at a time goes through the BIOs, so that they stay at 22 KiB each however much is
     sent, and a piece of 128 KiB, eight records, goes into one send.
 
-Kernel TLS, and with it sendfile(2), needs OpenSSL on the socket, and so it is not for this stream.
+Kernel TLS, and with it sendfile(2), needs OpenSSL on the socket: that is `KernelTLSStream`.
 """
 
 import os
@@ -187,12 +187,7 @@ class TLSStream:
 
     async def send_file(self, fd: int, start: int, length: int, patience: float) -> int:
         """Send some of a file; return how much; see `Stream`."""
-        try:
-            data = os.pread(fd, min(length, _PIECE), start)
-        except OSError as error:
-            raise EOFError(f"{length} bytes cannot be read: {error.strerror}") from None
-        if not data:
-            raise EOFError(f"{length} bytes are missing")
+        data = read_piece(fd, start, length)
         await self.send(data, patience)
         if len(data) == _PIECE:
             await self._loop.yield_turn()
@@ -312,3 +307,14 @@ class TLSStream:
     async def _send_answers(self, deadline: float) -> None:
         if self._outgoing.pending:
             await self.wire.send(self._outgoing.read(), deadline - self._loop.now)
+
+
+def read_piece(fd: int, start: int, length: int) -> bytes:
+    """Return some of a file, as much as is good to encrypt at once.  Raises EOFError."""
+    try:
+        data = os.pread(fd, min(length, _PIECE), start)
+    except OSError as error:
+        raise EOFError(f"{length} bytes cannot be read: {error.strerror}") from None
+    if not data:
+        raise EOFError(f"{length} bytes are missing")
+    return data

@@ -11,7 +11,7 @@ import ssl
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from forkhttpd import channel, log
+from forkhttpd import channel, kerneltls, log
 from forkhttpd.census import Census
 from forkhttpd.config import Address, Config, WorkerRange
 from forkhttpd.errors import describe
@@ -31,7 +31,8 @@ _RESTART_KEYS = ("pid_file",)
 class Generation:
     """Owns its logs and doors, and shares its listeners with the generations before and after.
 
-    access_log, error_log: descriptors to append to, -1 when off; tls: for listeners that speak it.
+    access_log, error_log: descriptors to append to, -1 when off; tls: for listeners that speak it;
+    encryption: what the log says of that.
     """
 
     __slots__ = (
@@ -39,6 +40,7 @@ class Generation:
         "census",
         "config",
         "doors",
+        "encryption",
         "error_log",
         "listeners",
         "number",
@@ -55,6 +57,7 @@ class Generation:
         error_log: int,
         doors: dict[str, Door],
         tls: ssl.SSLContext | None,
+        encryption: str,
         census: Census,
     ) -> None:
         self.number = number
@@ -65,6 +68,7 @@ class Generation:
         self.error_log = error_log
         self.doors = doors
         self.tls = tls
+        self.encryption = encryption
 
     def plan(self) -> Plan:
         """Return what the policy has to know."""
@@ -147,8 +151,8 @@ class Generation:
     def news(self, before: "Generation | None") -> list[str]:
         """Return what the log says of us that it did not say of `before`: where clients come in."""
         lines = [f"listening on {url}" for url in self.urls()]
-        if self.tls is not None:
-            lines.append(f"TLS: {ssl.OPENSSL_VERSION}, in the workers; kernel TLS is not used")
+        if self.encryption:
+            lines.append(self.encryption)
         known = before.news(None) if before is not None else []
         return [line for line in lines if line not in known]
 
@@ -212,6 +216,7 @@ def open_generation(
     """
     with contextlib.ExitStack() as undo:
         tls = open_contexts(config)
+        encryption = "" if tls is None else _choose_encryption(tls, config)
         listeners = _open_listeners(config, kept, activation, undo)
         access_log = _open_log(config.log.access, undo)
         error_log = _open_log(config.log.error, undo)
@@ -225,8 +230,16 @@ def open_generation(
         error_log=error_log,
         doors=doors,
         tls=tls,
+        encryption=encryption,
         census=census,
     )
+
+
+def _choose_encryption(tls: ssl.SSLContext, config: Config) -> str:
+    """Choose who encrypts what the workers send, and say it in words."""
+    obstacle = kerneltls.use_kernel(tls, wanted=config.tls.kernel)
+    how = f"is not used: {obstacle}" if obstacle else "is used, and sendfile with it"
+    return f"TLS: {ssl.OPENSSL_VERSION}, in the workers; kernel TLS {how}"
 
 
 def _bounds(workers: int | str | WorkerRange) -> Bounds:

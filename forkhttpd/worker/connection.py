@@ -33,7 +33,9 @@ from forkhttpd.loop import (
     DeadlineExceeded,
     Disconnected,
     HandshakeFailed,
+    KernelTLSStream,
     NotEncrypted,
+    Stream,
     Task,
     TLSStream,
 )
@@ -105,7 +107,7 @@ class Connection:
         self._task = self._loop.current
         self._context.connections.add(self)
         try:
-            if not isinstance(self._stream, TLSStream) or await self._secure(self._stream):
+            if isinstance(self._stream, Stream) or await self._secure(self._stream):
                 while await self._serve_one():
                     pass
             patience = FINISH_HASTE if self._context.draining else FINISH_PATIENCE
@@ -132,7 +134,7 @@ class Connection:
             self._stream, patience=context.timeouts.write, server=context.server, log=context.log
         )
 
-    async def _secure(self, stream: TLSStream) -> bool:
+    async def _secure(self, stream: TLSStream | KernelTLSStream) -> bool:
         """Shake hands; False when there will be nothing to say under TLS."""
         patience = min(self._context.timeouts.handshake, self._context.patience)
         try:

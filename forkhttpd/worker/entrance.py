@@ -5,10 +5,11 @@ import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from forkhttpd import kerneltls
 from forkhttpd.http1.request import Endpoint, Request
 from forkhttpd.http1.response import Proof, Response
 from forkhttpd.inheritance import Listening
-from forkhttpd.loop import ByteStream, Loop, Stream, TLSStream
+from forkhttpd.loop import ByteStream, KernelTLSStream, Loop, Stream, TLSStream
 from forkhttpd.worker.acceptor import endpoint
 from forkhttpd.worker.answers import Answers
 from forkhttpd.worker.context import Context
@@ -25,9 +26,10 @@ def _prove_nothing(_request: Request, _response: Response) -> Proof | None:
 
 @dataclass(frozen=True, slots=True)
 class Entrance:
-    """server: our end of it; respond: who answers; tls: what its connections are encrypted with;
-    is_proxied: they begin with a header of the PROXY protocol; is_nameless: it did not say who the
-    client is, so that what the request says of that is not known to be a proxy's word.
+    """server: our end of it; respond: who answers; tls: what its connections are encrypted with,
+    in_kernel: by the kernel; is_proxied: they begin with a header of the PROXY protocol;
+    is_nameless: it did not say who the client is, so that what the request says of that is not
+    known to be a proxy's word.
 
     prove: who tells what an answer rests on (`Router.proof`); answers: the known ones.
     """
@@ -35,6 +37,7 @@ class Entrance:
     server: Endpoint
     respond: Respond
     tls: ssl.SSLContext | None = None
+    in_kernel: bool = False
     is_proxied: bool = False
     is_nameless: bool = False
     prove: Prove = _prove_nothing
@@ -42,7 +45,10 @@ class Entrance:
 
     def stream(self, loop: Loop, connected: socket.socket) -> ByteStream:
         """Return what a connection that came in here is served over."""
-        return Stream(loop, connected) if self.tls is None else TLSStream(loop, connected, self.tls)
+        if self.tls is None:
+            return Stream(loop, connected)
+        kind = KernelTLSStream if self.in_kernel else TLSStream
+        return kind(loop, connected, self.tls)
 
 
 def open_entrance(
@@ -62,6 +68,7 @@ def open_entrance(
         server=endpoint(listening.socket.getsockname()),
         respond=HTTPSRedirect(router, to_https).respond if to_https else router.respond,
         tls=tls if listen.tls else None,
+        in_kernel=kerneltls.is_used(tls) and listening.socket.family != socket.AF_UNIX,
         is_proxied=listen.proxy_protocol,
         prove=router.proof if is_known else _prove_nothing,
         answers=known if is_known else Answers(),

@@ -62,6 +62,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "log": {"config", "errors", "outlet"},
     "hosts": set(),
     "tls": {"config", "errors", "hosts"},
+    "kerneltls": {"errors"},
     "inheritance": {"census", "channel", "config", "scoreboard"},
     "cgroups": {"config", "errors"},
     "bundle": {
@@ -103,6 +104,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "hosts",
         "http1",
         "inheritance",
+        "kerneltls",
         "log",
         "loop",
         "outlet",
@@ -118,6 +120,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "config",
         "errors",
         "inheritance",
+        "kerneltls",
         "log",
         "privileges",
         "scoreboard",

@@ -1,4 +1,7 @@
-"""Encrypted streams over real sockets; the client is OpenSSL in memory, so that it can be rude."""
+"""Encrypted streams over real sockets; the client is OpenSSL in memory, so that it can be rude.
+
+Each promise is kept by OpenSSL in memory, by OpenSSL on the socket, and by the kernel.
+"""
 
 import contextlib
 import os
@@ -11,12 +14,14 @@ from typing import Any
 
 import pytest
 
+from forkhttpd import kerneltls
 from forkhttpd.loop import (
     ASLEEP,
     AWAKE,
     DeadlineExceeded,
     Disconnected,
     HandshakeFailed,
+    KernelTLSStream,
     Loop,
     NotEncrypted,
     Task,
@@ -33,25 +38,42 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Pair:
 
 
 class Line:
-    """A served stream and its client: a socket, and what encrypts and decrypts for it."""
+    """A served stream and its client: a socket, and what encrypts and decrypts for it.
 
-    def __init__(self, pair: Pair) -> None:
+    encryption: whose it is, "memory", "socket" or "kernel".
+    """
+
+    def __init__(self, pair: Pair, encryption: str) -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(pair.certificate, pair.key)
+        obstacle = kerneltls.use_kernel(context, wanted=encryption == "kernel")
+        if obstacle and encryption == "kernel":
+            pytest.skip(f"no kernel TLS: {obstacle}")
+        self.encryption = encryption
+        self._pair = pair
         self.failures: list[Exception] = []
         self.loop = Loop(report=self.failures.append)
         with socket.create_server(("127.0.0.1", 0)) as listener:
             self.socket = socket.create_connection(listener.getsockname(), timeout=PATIENCE)
             served, _ = listener.accept()
         served.setblocking(False)
+        served.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # as our listeners have it
         self.socket.setblocking(False)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(pair.certificate, pair.key)
-        self.stream = TLSStream(self.loop, served, context)
+        kind = TLSStream if encryption == "memory" else KernelTLSStream
+        self.stream = kind(self.loop, served, context)
         self._incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.tls = pair.client().wrap_bio(
             self._incoming, self.outgoing, server_hostname="localhost"
         )
         self.got = bytearray()
         self.ended = ""  # how the server has ended it: "closed" in TLS, or only "cut"
+
+    def use_tls_1_2(self, cipher: str) -> None:
+        """Let the client speak nothing else."""
+        context = self._pair.client()
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        context.set_ciphers(cipher)
+        self.tls = context.wrap_bio(self._incoming, self.outgoing, server_hostname="localhost")
 
     def run(self, body: Coroutine[Any, Any, None]) -> Task:
         return self.loop.spawn(body)
@@ -117,10 +139,10 @@ class Line:
         self.loop.close()
 
 
-@pytest.fixture
-def raw(pair: Pair) -> Iterator[Line]:
+@pytest.fixture(params=["memory", "socket", "kernel"])
+def raw(pair: Pair, request: pytest.FixtureRequest) -> Iterator[Line]:
     """A line before its handshake."""
-    with contextlib.closing(Line(pair)) as line:
+    with contextlib.closing(Line(pair, request.param)) as line:
         yield line
 
 
@@ -157,6 +179,44 @@ def failure(line: Line, body: Coroutine[Any, Any, object]) -> list[Exception]:
 def test_what_was_agreed_on_can_be_asked(line: Line) -> None:
     assert line.stream.protocol == "TLSv1.3"
     assert line.stream.cipher == line.tls.cipher()[0]  # type: ignore[index]
+
+
+def test_a_handshake_that_comes_byte_by_byte_is_one(raw: Line) -> None:
+    task = raw.run(raw.stream.handshake(raw.loop.now + PATIENCE))
+    rest = bytearray()
+
+    def agreed() -> bool:
+        raw.pull()
+        with contextlib.suppress(ssl.SSLWantReadError):
+            raw.tls.do_handshake()
+        rest.extend(raw.outgoing.read())
+        if rest:
+            raw.socket.sendall(rest[:1])
+            del rest[:1]
+        return task.ended
+
+    raw.turn_until(agreed)
+    assert raw.failures == []
+    assert raw.stream.send_now(b"at last")
+    raw.turn_until(lambda: raw.hear() or raw.got == b"at last")
+
+
+@pytest.mark.parametrize("cipher", ["ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES128-SHA256"])
+def test_who_encrypts_depends_on_the_cipher_and_nothing_else_does(raw: Line, cipher: str) -> None:
+    """The kernel knows no CBC: such a connection is encrypted by OpenSSL."""
+    raw.use_tls_1_2(cipher)
+    raw.shake_hands()
+    assert (raw.stream.protocol, raw.stream.cipher) == ("TLSv1.2", cipher)
+    if isinstance(raw.stream, KernelTLSStream):
+        assert raw.stream.is_in_kernel == (raw.encryption == "kernel" and "GCM" in cipher)
+    got = bytearray()
+    listen(raw, got)
+    raw.socket.sendall(raw.say(b"request"))
+    raw.turn_until(lambda: got == b"request")
+    content = os.urandom(1 << 20)
+    raw.run(raw.stream.send(content, PATIENCE))
+    raw.turn_until(lambda: raw.hear() or len(raw.got) == len(content))
+    assert raw.got == content
 
 
 def test_what_comes_right_behind_the_handshake_is_not_lost(raw: Line) -> None:
@@ -245,6 +305,26 @@ def test_send_waits_for_a_slow_reader_and_sends_everything(line: Line) -> None:
     assert line.ended == "closed"
 
 
+def test_requests_are_read_while_the_answer_finds_no_room(line: Line) -> None:
+    content, body, got = os.urandom(8 << 20), os.urandom(200_000), bytearray()
+    assert not line.stream.send_now(content)
+    assert line.stream.is_sending
+    listen(line, got)
+    encrypted = memoryview(line.say(body))
+
+    def send_some() -> bool:
+        nonlocal encrypted
+        with contextlib.suppress(BlockingIOError):
+            encrypted = encrypted[line.socket.send(encrypted) :]
+        return got == body
+
+    line.turn_until(send_some)
+    line.run(line.stream.flush(PATIENCE))
+    line.turn_until(lambda: line.hear() or len(line.got) == len(content))
+    assert line.got == content
+    assert not line.stream.is_sending
+
+
 def test_send_to_a_reader_that_takes_nothing_ends_at_the_deadline(line: Line) -> None:
     raised = failure(line, line.stream.send(bytes(32 << 20), 0.05))
     line.turn_until(lambda: raised)
@@ -270,6 +350,27 @@ def test_send_file_sends_exactly_the_slice_behind_its_head(line: Line) -> None:
         line.run(body())
         line.turn_until(line.hear)
     assert line.got == b"head" + content[1000 : 1000 + length]
+
+
+def test_a_file_goes_out_at_once_where_nothing_has_to_be_done_for_it(line: Line) -> None:
+    """As the short way of a request does it: what finds no room is left for later."""
+    content = os.urandom(8 << 20)
+    with tempfile.TemporaryFile() as file:
+        file.write(content)
+        file.flush()
+        assert line.stream.send_now(b"head", socket.MSG_MORE)
+        sent = line.stream.send_file_now(file.fileno(), 0, len(content))
+        assert (sent > 0) == (line.encryption == "kernel")
+
+        async def body() -> None:
+            done = sent
+            while done < len(content):
+                left = len(content) - done
+                done += await line.stream.send_file(file.fileno(), done, left, PATIENCE)
+
+        line.run(body())
+        line.turn_until(lambda: line.hear() or len(line.got) == len(content) + 4)
+    assert line.got == b"head" + content
 
 
 def test_S9_send_file_of_a_file_that_ends_early_says_so(line: Line) -> None:
