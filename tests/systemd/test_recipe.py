@@ -112,6 +112,7 @@ def client(machine: Machine) -> None:
     need("htpasswd", package="apache2-utils")
     need("/usr/lib/git-core/git-http-backend", package="git")
     machine.run("sh", "-c", "echo 127.0.0.1 git.example.org >>/etc/hosts")
+    machine.run("userdel", "git", check=False)  # whom this machine may have
     machine.run("install", "-d", "-o", "nobody", CLIENT)
     names = "git config --global user.name A; git config --global user.email a@example.org"
     do(machine, names, user="nobody")
@@ -146,7 +147,7 @@ def test_git_over_https_with_a_login(machine: Machine) -> None:
 
 @pytest.mark.usefixtures("client")
 def test_the_same_without_systemd(machine: Machine) -> None:
-    machine.run("rm", "/usr/bin/systemd-sysusers", "/usr/bin/systemd-tmpfiles")
+    machine.run("rm", "-f", "/usr/bin/systemd-sysusers", "/usr/bin/systemd-tmpfiles")
     serve(machine)
     with started_without_systemd(machine) as log:
         use(machine, log)
