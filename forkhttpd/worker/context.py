@@ -133,8 +133,9 @@ class Context:
             self.access_log.add(request, status, sent, now=self.loop.now)
         elif request.account.is_settled:
             self._log(request, request.account, status, sent, now=self.loop.now)
-        else:
-            self.loop.spawn(self._log_settled(request, request.account, status, sent))
+        else:  # from here on, for the task may only begin when this turn of the loop is over
+            self.unsettled[request] = (status, sent, self.loop.now)
+            self.loop.spawn(self._log_settled(request, request.account))
 
     def count_known(
         self, who: str, kind: Kind, answer: Answer, sent: int, *, told: str, received: float
@@ -153,17 +154,13 @@ class Context:
         for known in (self.answers, self.answers_over_tls):
             known.close()  # they promise that the connection stays
 
-    async def _log_settled(
-        self, request: Request, account: Account, status: int, sent: int
-    ) -> None:
+    async def _log_settled(self, request: Request, account: Account) -> None:
         """Log an answer when its program has ended, which nothing else waits for (C19)."""
-        now = self.loop.now
         settled: Future[None] = Future(self.loop)
         account.tell(lambda: settled.set(None))
-        self.unsettled[request] = (status, sent, now)
         with contextlib.suppress(DeadlineExceeded):
-            await settled.wait(now + SETTLE_PATIENCE)
-        del self.unsettled[request]
+            await settled.wait(self.loop.now + SETTLE_PATIENCE)
+        status, sent, now = self.unsettled.pop(request)
         self._log(request, account, status, sent, now=now)
 
     def _log(

@@ -1,0 +1,49 @@
+"""What is counted is logged, also when there is no time left for it (C19)."""
+
+import logging
+import os
+from pathlib import Path
+
+from forkhttpd.config import load
+from forkhttpd.http1.account import Account
+from forkhttpd.loop import Loop
+from forkhttpd.worker.accesslog import AccessLog
+from forkhttpd.worker.context import Context
+from forkhttpd.worker.errorpage import error_response
+from tests.config.files import LISTEN, write
+from tests.worker.making import get
+
+
+def failed(error: Exception) -> None:
+    raise error
+
+
+def test_C19_an_answer_whose_program_runs_on_is_logged_by_a_worker_that_leaves(
+    tmp_path: Path,
+) -> None:
+    log = tmp_path / "access.log"
+    fd = os.open(log, os.O_CREAT | os.O_WRONLY)
+    loop = Loop(report=failed)
+    site = f'[[site]]\n[[site.mount]]\npath = "/"\ndocroot = "{tmp_path}"\n'
+    access_log = AccessLog(fd, format="common")
+    context = Context(
+        load(write(tmp_path, LISTEN + site)),
+        name="w",
+        loop=loop,
+        refuse=lambda request, error: error_response(error, id=request.id),
+        access_log=access_log,
+        log=logging.getLogger("test"),
+    )
+    request = get("/report.py")
+    request.account = Account(queue_wait=0.0)
+    context.count(request, 200, 5)
+    # The task that waits for the program has not even begun.
+    context.finish()
+    access_log.finish()
+    assert '"GET /report.py HTTP/1.1" 200 5' in log.read_text()
+    loop.turn(0.0)
+    request.account.settle()
+    loop.turn(0.0)
+    assert not context.unsettled
+    loop.close()
+    os.close(fd)
