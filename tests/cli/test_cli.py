@@ -269,7 +269,9 @@ def test_a_wrong_file_keeps_nobody_from_stopping(site: Path, holder: subprocess.
     assert holder.communicate(timeout=DEADLINE)[0] == "SIGTERM\n"
 
 
-@pytest.mark.parametrize("content", [None, "", "1\n", f"{os.getpid()}\n", "garbage"])
+@pytest.mark.parametrize(
+    "content", [None, "", "1\n", pytest.param(f"{os.getpid()}\n", id="our own pid"), "garbage"]
+)
 def test_M9_a_stale_pid_file_gets_no_signal(site: Path, content: str | None) -> None:
     """Nobody holds its lock, so whoever has that number now is somebody else."""
     if content is not None:

@@ -35,7 +35,8 @@ def test_M9_it_is_written_whole_with_its_newline(path: Path) -> None:
     assert not path.exists()
 
 
-STALE = ["", "1\n", "garbage", "99999999999999999999\n", "-1\n", f"{os.getpid()}\n", "0" * 5000]
+OWN_PID = pytest.param(f"{os.getpid()}\n", id="our own pid")
+STALE = ["", "1\n", "garbage", "99999999999999999999\n", "-1\n", OWN_PID, "0" * 5000]
 
 
 @pytest.mark.parametrize("text", STALE)
