@@ -85,8 +85,8 @@ class Rendered:
 class Proof(Protocol):
     """What shows, as long as it holds, that the same request has the same answer as before."""
 
-    def holds(self, moment: int) -> bool:
-        """Look whether it does; once for all who ask under the same `moment` (see `Loop`)."""
+    def holds(self) -> bool:
+        """Look whether it does."""
 
     def open(self) -> int:
         """Return a descriptor of the file that the answer is read from, -1 if it holds no more."""

@@ -243,9 +243,7 @@ class Loop:
     clock: seconds that never go back; report: told of exceptions that no task caught.
     `now` is the clock at the start of the current turn.
 
-    moment: whatever an event of this turn tells had begun when the number last changed, so what was
-    looked at under a number is as good as looked at again, for all who are served under the same.
-    Whoever lets in somebody new in the middle of a turn begins a new moment.
+    `turns` counts them: who finds the same number as before has not waited in between.
     """
 
     def __init__(
@@ -260,7 +258,7 @@ class Loop:
         self.tasks: set[Task] = set()
         self.report = report
         self.now = clock()
-        self.moment = 0
+        self.turns = 0
         self.sweep_at = FOREVER
         self.current: Task  # set while one runs
         self._clock = clock
@@ -315,7 +313,7 @@ class Loop:
         """Wait for events at most `longest` seconds and run whoever they wake."""
         events = self.epoll.poll(self._patience(longest), _EVENTS_PER_TURN)
         self.now = self._clock()
-        self.moment += 1
+        self.turns += 1
         for fd, flags in events:
             watcher = self.watchers.get(fd)
             if watcher is not None:  # else closed earlier in this batch

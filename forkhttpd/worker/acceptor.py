@@ -120,7 +120,6 @@ class Acceptor:
             self._on_shortage(error)
             return False
         connected = socket.socket(*self._kind, fileno=fd)
-        self._loop.moment += 1  # it may be younger than what was looked at in this turn
         connected.setblocking(False)
         self._on_connection(connected, endpoint(address))
         return True

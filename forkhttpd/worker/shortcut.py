@@ -108,10 +108,10 @@ class Shortcut:
                     fd = answer.proof.open()
                     if fd >= 0:
                         return self._answer_by_file(kind, answer, answer.part, fd)
-                elif answer.proof.holds(context.loop.moment):
+                elif answer.proof.holds():
                     return self._answer(kind, answer)
         self._asked = data
-        self._asked_at = context.loop.moment
+        self._asked_at = context.loop.turns
         stream.give_back(data)
         return AWAKE
 
@@ -145,10 +145,10 @@ class Shortcut:
         """
         asked, self._asked = self._asked, b""
         context = self._context
-        if not asked or self._asked_at != context.loop.moment or response.status not in _LEARNED:
+        if not asked or self._asked_at != context.loop.turns or response.status not in _LEARNED:
             return
         proof, whence = self.entrance.prove(request, response), context.access_log.whence
-        if proof is None or not proof.holds(context.loop.moment):
+        if proof is None or not proof.holds():
             return
         answer = self._make_answer(request, response, proof)
         if answer is not None:

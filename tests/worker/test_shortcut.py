@@ -88,7 +88,6 @@ class Visit:
         client.setblocking(False)
         self._clients.append(client)
         loop = self._line.loop
-        loop.moment += 1
         shortcut = Shortcut(
             self.context, Stream(loop, near), self.entrance, CLIENT, id=len(self._clients)
         )
