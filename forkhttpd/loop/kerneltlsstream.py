@@ -15,11 +15,10 @@ Facts
       stays inside of OpenSSL either.
     * A failed SSL_write must be repeated with the same bytes; one record at a time, from the start
       of the rest, is the same each time.
-    * With its next write OpenSSL answers who asks for a new key of ours (RFC 8446 §4.6.3), and with
-      the kernel writing there is none: no kernel before 6.14 changes a key, and no OpenSSL asks for
-      it.  Such a client goes on with the key that it has, which is as good: neither is there
-      anybody else who counts what was encrypted with it (§5.5).
-    * With kernel TLS for reading, too (OpenSSL decides), nothing changes for who reads here.
+    * With its next write OpenSSL answers who asks for a new key of ours (RFC 8446 §4.6.3), and
+      where the kernel writes there is none.  That is as well, for the kernel would not know of the
+      key (before Linux 6.14 it takes no second one): such a client goes on with the first, until it
+      hears of another.
 
 `TLSStream`, in memory, is the faster one for what is small: it reads a request in one call.
 """

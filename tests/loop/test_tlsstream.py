@@ -7,6 +7,7 @@ import contextlib
 import os
 import socket
 import ssl
+import struct
 import tempfile
 import time
 from collections.abc import Callable, Coroutine, Iterator
@@ -498,3 +499,18 @@ def test_a_client_that_leaves_in_the_handshake_is_a_disconnect(raw: Line) -> Non
     raw.socket.close()
     raw.turn_until(lambda: raised)
     assert isinstance(raised[0], Disconnected)
+
+
+def test_a_client_that_resets_behind_its_hello_costs_nobody_a_descriptor(raw: Line) -> None:
+    """OpenSSL's socket of it closes the descriptor, whose number may soon be another's."""
+    with contextlib.suppress(ssl.SSLWantReadError):
+        raw.tls.do_handshake()
+    raw.push()
+    raw.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    raw.socket.close()
+    raised = failure(raw, raw.stream.handshake(raw.loop.now + PATIENCE))
+    raw.turn_until(lambda: raised)
+    assert isinstance(raised[0], Disconnected)
+    with tempfile.TemporaryFile() as first, tempfile.TemporaryFile() as second:
+        raw.stream.close()
+        assert os.fstat(first.fileno()) != os.fstat(second.fileno())
