@@ -1,4 +1,7 @@
-"""The bench itself: takes the steps of a plan, and stops at the first thing that is wrong."""
+"""The bench itself: takes the steps of a plan.
+
+Where forkhttpd fails it stops; a peer that cannot do what a case asks is left out of that case.
+"""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -16,6 +19,7 @@ from scripts.benchmark.measure import (
     measure_reload,
     measure_slow,
 )
+from scripts.benchmark.peers import SUBJECT, WARM
 from scripts.benchmark.probe import WrongAnswerError, await_right_answer
 from scripts.benchmark.rounds import Sample, Step
 from scripts.benchmark.running import RunningServer, ServerError, Surroundings
@@ -30,12 +34,16 @@ Announce = Callable[[Step], None]
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """The things that a run needs: wrk, the servers by name, and how long each is measured."""
+    """The things that a run needs: wrk, the servers by name, and how long each is measured.
+
+    failures: why a peer is left out of a case, by both their names.
+    """
 
     wrk: Path
     surroundings: Surroundings
     servers: dict[str, Server]
     seconds: int
+    failures: dict[tuple[str, str], str] = field(default_factory=dict)
     _fields: dict[tuple[str, str], tuple[Field, ...]] = field(default_factory=dict)
 
     def run(self, steps: Iterable[Step], announce: Announce) -> Iterator[Sample]:
@@ -43,7 +51,7 @@ class Bench:
 
         What a server does alone comes first, before any other runs: memory that they share would
         count by the part.  Raises ServerError, which names the case and the server, at the first
-        thing that is wrong.
+        thing that is wrong with ours, or with a peer before or after the cases.
         """
         alone: list[Step] = []
         together: list[Step] = []
@@ -51,9 +59,12 @@ class Bench:
             (alone if step.case.kind is Kind.ALONE else together).append(step)
         for step in alone:
             announce(step)
-            with _explained(step):
-                outcome = measure_alone(self.servers[step.server], self.surroundings)
-            yield from _samples(step, outcome)
+            if (step.server, step.case.name) in self.failures:
+                continue
+            server = self.servers[step.server]
+            with self._attempt(step) as outcomes:
+                outcomes.append(measure_alone(server, self.surroundings))
+            yield from _samples(step, outcomes)
         yield from self._run_together(together, announce)
 
     def _run_together(self, steps: list[Step], announce: Announce) -> Iterator[Sample]:
@@ -62,12 +73,25 @@ class Bench:
             running = {name: self._start(name, stack) for name in answered}
             for step in steps:
                 announce(step)
-                with _explained(step, running[step.server]):
-                    outcome = self._measure(running[step.server], step)
-                answered[step.server] += outcome.requests
-                yield from _samples(step, outcome)
+                if (step.server, step.case.name) in self.failures:
+                    continue
+                with self._attempt(step, running[step.server]) as outcomes:
+                    outcomes.append(self._measure(running[step.server], step))
+                answered[step.server] += sum(outcome.requests for outcome in outcomes)
+                yield from _samples(step, outcomes)
             for name, requests in answered.items():
                 _check_log(running[name], requests)
+
+    @contextmanager
+    def _attempt(self, step: Step, running: RunningServer | None = None) -> Iterator[list[Outcome]]:
+        """Have a step measured; of a peer that cannot do it the outcome stays out."""
+        try:
+            with _explained(step, running):
+                yield []
+        except ServerError as error:
+            if step.server in (SUBJECT, WARM):
+                raise
+            self.failures[step.server, step.case.name] = str(error)
 
     def _start(self, name: str, stack: ExitStack) -> RunningServer:
         running = RunningServer(self.servers[name], self.surroundings)
@@ -97,11 +121,11 @@ class Bench:
         return outcome
 
 
-def _samples(step: Step, outcome: Outcome) -> list[Sample]:
+def _samples(step: Step, outcomes: Iterable[Outcome]) -> list[Sample]:
     """The sample of a step; none of the warm-up."""
     if step.round == 0:
         return []
-    return [Sample(step.round, step.case.name, step.server, outcome.values)]
+    return [Sample(step.round, step.case.name, step.server, each.values) for each in outcomes]
 
 
 @contextmanager

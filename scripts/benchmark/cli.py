@@ -129,7 +129,10 @@ def _measure(options: argparse.Namespace, wrk: Path, directory: Path, site: Site
     bench = Bench(wrk, surroundings, {each.name: each for each in chosen}, options.seconds)
     with ExitStack() as stack:
         stack.callback(progress.erase)
-        samples = list(bench.run(steps, progress.announce))
+        taken = list(bench.run(steps, progress.announce))
+    # Who failed in a later round is not judged by the rounds before.
+    samples = [one for one in taken if (one.server, one.case) not in bench.failures]
+    left_out |= {f"{server}, {case}": why for (server, case), why in bench.failures.items()}
     return Report(
         samples=samples,
         servers=[server.name for server in chosen],
