@@ -31,8 +31,13 @@ def tree() -> Path:
         pytest.skip("there is no cgroup v2 on this machine")
     if not os.access(base, os.W_OK):
         pytest.skip(f"{base} is not ours to divide")
-    if not (base / "cgroup.kill").exists() and not list(base.glob("*/cgroup.kill")):
-        pytest.skip("a kernel before 5.14")
+    probe = base / f"probe-{os.getpid()}"  # the root has no cgroup.kill of its own
+    probe.mkdir()
+    try:
+        if not (probe / "cgroup.kill").exists():
+            pytest.skip("a kernel before 5.14")
+    finally:
+        probe.rmdir()
     return base
 
 
