@@ -105,7 +105,7 @@ class AccessLog:
         return longest
 
     def flush_when_due(self, now: float) -> None:
-        """Write if it is time; once per turn of the loop."""
+        """Write if it is time; asked every few milliseconds while there is work."""
         if len(self._lines) >= BATCH_SIZE or (
             now >= self._flush_at and (self._lines or self._outlet.is_waiting)
         ):

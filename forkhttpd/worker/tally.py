@@ -75,7 +75,7 @@ class Tally:
         pending[1] += sent
 
     def flush_when_due(self, now: float) -> None:
-        """Write if it is time; once per turn of the loop."""
+        """Write if it is time; asked every few milliseconds while there is work."""
         if now >= self._flush_at and self._pending:
             self._flush_at = now + FLUSH_DELAY
             self.flush()
