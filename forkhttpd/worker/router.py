@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from forkhttpd.config import Config, Mount, Site
 from forkhttpd.handlers.cgi.environ import Server
 from forkhttpd.handlers.cgi.gateway import Gateway, Launch
+from forkhttpd.handlers.locality import Locality
 from forkhttpd.handlers.mediatypes import MediaTypes
 from forkhttpd.handlers.redirect import Redirect
 from forkhttpd.handlers.show.metrics import Metrics
@@ -215,6 +216,7 @@ class _Builder:
         "_guard",
         "_is_ready",
         "_launch",
+        "_locality",
         "_log",
         "_loop",
         "_media_types",
@@ -240,6 +242,7 @@ class _Builder:
         self._log = log
         self._view = view
         self._is_ready = is_ready
+        self._locality = Locality(name for site in config.site for name in site.names)
         self._media_types: dict[str, MediaTypes] = {}
         self._programs = Programs(mount for site in config.site for mount in site.mount)
 
@@ -282,10 +285,10 @@ class _Builder:
             return Readiness(self._is_ready)
         if self._view is None:
             return _show_nothing
-        local = not (mount.allow or mount.deny)
+        only = None if mount.allow or mount.deny else self._locality
         if mount.show == "metrics":
-            return Metrics(self._view.overview, local=local)
-        return Status(self._view, loop=self._loop, local=local)
+            return Metrics(self._view.overview, only=only)
+        return Status(self._view, loop=self._loop, only=only)
 
     def _types(self, charset: str) -> MediaTypes:
         """Return the types that say a charset of text; a table takes milliseconds to make."""
@@ -300,7 +303,7 @@ class _Builder:
             name=f"{self._config.site.index(site)}/{site.mount.index(mount)}",
             pool=self._config.pool[mount.pool],
             server=Server(self._config.server or "forkhttpd", root, site.admin),
-            debug=site.debug,
+            debug=self._locality if site.debug else None,
             loop=self._loop,
             launch=self._launch,
             log=self._log,

@@ -81,7 +81,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "access": {"config", "http1"},
     "census": {"scoreboard"},
     "spawner": {"channel", "scoreboard"},
-    "handlers": {"config", "http1"},
+    "handlers": {"config", "hosts", "http1"},
     "handlers.cgi": {
         "config",
         "handlers.cache",

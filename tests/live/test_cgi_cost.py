@@ -336,6 +336,15 @@ def test_O9_whoever_comes_through_a_proxy_is_told_nothing(field: str) -> None:
         assert "header line" not in reply.text
 
 
+def test_O9_a_page_of_others_is_told_nothing() -> None:
+    with daemon(SITE.replace("[[site]]", "[[site]]\ndebug = true")) as running:
+        running.script("broken.sh", BROKEN)
+        reply = running.get("/cgi-bin/broken.sh", host="rebound.example")
+        assert reply.status == 502
+        assert "complaint" not in reply.text
+        assert "header line" not in reply.text
+
+
 def test_O9_without_debug_nobody_is_told(served: Daemon) -> None:
     served.script("broken.sh", BROKEN)
     text = served.get("/cgi-bin/broken.sh").text

@@ -152,6 +152,9 @@ def test_metrics_are_for_this_machine_unless_the_mount_says_otherwise() -> None:
         assert answers == [200, 200, 403]
         answers = [running.get(f"/{number}", **proxied).status for number in range(3)]
         assert answers == [403, 200, 403]
+        answers = [running.get(f"/{number}", host="rebound.example").status for number in range(3)]
+        assert answers == [403, 200, 403]
+        running.await_log("rebound.example is none of the sites' names")
         assert running.get("/0/x").status == 404
         assert running.ask("POST", "/0").status == 405
 

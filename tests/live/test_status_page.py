@@ -56,7 +56,7 @@ def test_the_page_is_whole_and_its_script_the_only_one_that_may_run() -> None:
 def test_a_stream_says_it_again_each_second_and_ends_when_its_worker_drains() -> None:
     with daemon(SITE + STATUS) as running, running.connect() as client:
         client.settimeout(DEADLINE)
-        client.sendall(b"GET /status/events HTTP/1.1\r\nHost: x\r\n\r\n")
+        client.sendall(b"GET /status/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
         received = b""
         while received.count(b"\ndata: {") < 3:
             received += client.recv(65536)
@@ -75,7 +75,7 @@ def test_a_reader_who_leaves_is_let_go() -> None:
     with daemon(SITE + STATUS) as running:
         for _ in range(40):  # more than may watch at once
             with running.connect() as client:
-                client.sendall(b"GET /status/events HTTP/1.1\r\nHost: x\r\n\r\n")
+                client.sendall(b"GET /status/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
                 assert client.recv(100).startswith(b"HTTP/1.1 200")
             wait_for(lambda: in_flight(running) <= 1, "the stream to end")
 

@@ -21,7 +21,7 @@ from forkhttpd.handlers.cgi.program import Program, Terms
 from forkhttpd.handlers.cgi.scripts import Scripts, first_line
 from forkhttpd.handlers.cgi.sendfile import Sendfile
 from forkhttpd.handlers.cgi.spool import spool
-from forkhttpd.handlers.locality import is_local
+from forkhttpd.handlers.locality import Locality
 from forkhttpd.handlers.redirect import to_slash
 from forkhttpd.http1.errors import Elsewhere, HTTPError
 from forkhttpd.http1.request import Request
@@ -49,8 +49,8 @@ class Launch(Protocol):
 class Gateway:
     """The handler of a mount with programs.
 
-    name: tells the mount from all others; server: what programs are told of it; debug: whether
-    clients on this machine are told what is wrong with a program (O9).
+    name: tells the mount from all others; server: what programs are told of it; debug: whose
+    clients are told what is wrong with a program (O9), None for nobody's.
     """
 
     __slots__ = (
@@ -75,7 +75,7 @@ class Gateway:
         name: str,
         pool: Pool,
         server: Server,
-        debug: bool,
+        debug: Locality | None,
         loop: Loop,
         launch: Launch,
         log: logging.Logger,
@@ -106,7 +106,7 @@ class Gateway:
             request.hop.watch_client(self._grace)
             return await self._answer(request, script)
         except HTTPError as error:
-            if self._debug and is_local(request):
+            if self._debug is not None and self._debug.has(request):
                 error.details = (("What is wrong", error.reason), *error.details)
             else:
                 error.details = ()
@@ -140,7 +140,7 @@ class Gateway:
             return await self._respond(request, exchange)
         except HTTPError as error:
             await exchange.close()
-            if self._debug:
+            if self._debug is not None:
                 error.details = await exchange.explain()
             raise
         except BaseException:

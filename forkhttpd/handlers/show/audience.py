@@ -5,13 +5,15 @@ Where the mount has no rule of its own who may come in, only clients on this mac
 
 from collections.abc import Collection
 
-from forkhttpd.handlers.locality import is_local
+from forkhttpd.handlers.locality import Locality
 from forkhttpd.http1.errors import HTTPError
 from forkhttpd.http1.request import Request
 
 
-def check(request: Request, path: str, *, paths: Collection[str] = ("", "/"), local: bool) -> None:
-    """Let a GET or HEAD of one of `paths` pass; `local`: only from this machine.
+def check(
+    request: Request, path: str, *, paths: Collection[str] = ("", "/"), only: Locality | None
+) -> None:
+    """Let a GET or HEAD of one of `paths` pass; `only`: of clients there.
 
     Raises HTTPError: 403, 404, 405.
     """
@@ -19,5 +21,5 @@ def check(request: Request, path: str, *, paths: Collection[str] = ("", "/"), lo
         raise HTTPError(404, f"{request.path}: nothing is shown there")
     if request.method not in ("GET", "HEAD"):
         raise HTTPError(405, request.method, fields=(("Allow", "GET, HEAD"),))
-    if local and not is_local(request):
-        raise HTTPError(403, f"{request.path} is shown to clients on this machine only")
+    if only is not None:
+        only.admit(request)

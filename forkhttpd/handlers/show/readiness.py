@@ -24,7 +24,7 @@ class Readiness:
 
     async def __call__(self, request: Request, path: str) -> Response:
         """Answer for the mount itself.  Raises HTTPError: 404, 405."""
-        check(request, path, local=False)
+        check(request, path, only=None)
         if self._is_ready():
             return Response(200, _FIELDS, Bytes(b"ready\n"))
         return Response(503, _FIELDS, Bytes(b"stopping\n"))

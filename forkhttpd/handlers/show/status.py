@@ -16,6 +16,7 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from forkhttpd.chronicle import BOUNDS, Sample, Totals
+from forkhttpd.handlers.locality import Locality
 from forkhttpd.handlers.show.audience import check
 from forkhttpd.handlers.show.page import PAGE
 from forkhttpd.handlers.show.script import SCRIPT
@@ -50,23 +51,28 @@ _BODY: Final = PAGE.substitute(script=SCRIPT).encode()
 class Status:
     """The handler of a mount that shows the status.
 
-    local: only clients on this machine may see it; clock: seconds since the epoch.
+    only: who may see it, None for everybody; clock: seconds since the epoch.
     """
 
-    __slots__ = ("_clock", "_local", "_loop", "_streams", "_view")
+    __slots__ = ("_clock", "_loop", "_only", "_streams", "_view")
 
     def __init__(
-        self, view: View, *, loop: Loop, local: bool, clock: Callable[[], float] = time.time
+        self,
+        view: View,
+        *,
+        loop: Loop,
+        only: Locality | None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._view = view
         self._loop = loop
-        self._local = local
+        self._only = only
         self._clock = clock
         self._streams = 0
 
     async def __call__(self, request: Request, path: str) -> Response:
         """Answer for the mount and what is below it.  Raises HTTPError: 403, 404, 405, 503."""
-        check(request, path, paths=_PATHS, local=self._local)
+        check(request, path, paths=_PATHS, only=self._only)
         match path:
             case "/data":
                 return Response(200, _JSON, Bytes(self._document(0)))
