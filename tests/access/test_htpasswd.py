@@ -69,8 +69,39 @@ def test_a_file() -> None:
         "line 7",
         "line 8",
     ]
-    assert file.stand_in() == apr1
+    assert file.ordered == (apr1, des, des)
     assert not any("plain" in problem for problem in file.problems)
+
+
+NAMES = [f"name{number}".encode() for number in range(500)]
+
+
+def drawn(*hashes: bytes) -> list[bytes]:
+    """Return which hash stands in for each of the names, in a file of these."""
+    lines = (b"user%d:%s" % line for line in enumerate(hashes))
+    file = htpasswd.parse(b"\n".join(lines))
+    return [found for name in NAMES if (found := file.stand_in(name))]
+
+
+def test_for_unknown_names_each_hash_of_the_file_stands_in_about_as_often() -> None:
+    hashes = (HASHES["sha1"], HASHES["bcrypt 2y"], HASHES["des"], HASHES["apr1"])
+    found = drawn(*hashes)
+    assert all(80 < found.count(hashed) < 170 for hashed in hashes)
+    assert drawn(*reversed(hashes)) == found
+    assert htpasswd.parse(b"").stand_in(b"nobody") is None
+
+
+def test_another_user_changes_what_stands_in_for_few_names() -> None:
+    cheap = [HASHES["apr1"][:-1] + bytes([letter]) for letter in b"abcdefghij"]
+    dear = [HASHES["bcrypt 2y"][:-1] + bytes([letter]) for letter in b"abcdefghij"]
+    before = drawn(*cheap, *dear)
+    after = drawn(*cheap, HASHES["bcrypt 2y"], *dear)
+    changed = [
+        name
+        for name, *pair in zip(NAMES, before, after, strict=True)
+        if len(set(map(htpasswd.kind_of, pair))) > 1
+    ]
+    assert 0 < len(changed) < 40  # of 500; drawn anew, half of them would change
 
 
 @given(

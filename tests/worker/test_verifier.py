@@ -38,6 +38,27 @@ def test_right_and_wrong(tmp_path: Path) -> None:
     assert verdict(files, path, "alice", b"nul\0") is Verdict.WRONG
 
 
+def test_an_unknown_name_costs_what_names_of_the_file_cost(tmp_path: Path) -> None:
+    """Each is compared once, an unknown one to the same hash each time, by any verifier."""
+    path = tmp_path / "passwords"
+    dear = "$2y$10$abcdefghijklmnopqrstuukCNRe6jFwG747jDXnMFtZ2AQzoSsWvO"
+    path.write_text(f"alice:{SECRET}\nbob:{OTHER}\ncarol:{dear}\n")
+    compared: list[bytes] = []
+
+    def compare(_password: bytes, hashed: bytes) -> bool:
+        compared.append(hashed)
+        return True
+
+    known = dict.fromkeys(KNOWN, compare)
+    assert verdict(Files(known), path, "carol", b"x") is Verdict.RIGHT
+    assert compared.pop() == dear.encode()
+    names = [f"nobody{number}" for number in range(30)]
+    for files in (Files(known), Files(known)):
+        assert {verdict(files, path, name, b"x") for name in names} == {Verdict.WRONG}
+    assert compared[:30] == compared[30:]
+    assert set(compared) == {SECRET.encode(), OTHER.encode(), dear.encode()}
+
+
 def test_the_file_is_read_again_when_it_changed(tmp_path: Path) -> None:
     path = tmp_path / "passwords"
     path.write_text(f"alice:{SECRET}\n")
