@@ -1,6 +1,7 @@
 """One serving process: joins the loop, the protocol, the handlers and the spawners' channels.
 
     worker.py       the process: its turns, its signals, its draining
+    tending.py      when it tends to what is beside the loop: logs, counters, acceptors
     acceptor.py     takes connections from a listener
     shortcut.py     the short way of a request that was answered before; answers.py: those answers
     connection.py   one client: read a request, respond, send, log, again or close

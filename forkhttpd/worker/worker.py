@@ -47,9 +47,9 @@ from forkhttpd.worker.observer import Observer, is_wanted
 from forkhttpd.worker.reception import Reception
 from forkhttpd.worker.router import Router
 from forkhttpd.worker.shortcut import Shortcut
+from forkhttpd.worker.tending import Tending
 
 _LONGEST_TURN = 0.5  # seconds between two heartbeats of an idle worker
-_TEND_PAUSE = 0.01  # seconds
 _SHORTAGE_PAUSE = 0.2  # seconds without accepting after EMFILE and the like
 _RETIRE_GRACE = 0.5  # seconds for a client that is about to send its next request when we stop
 
@@ -92,7 +92,7 @@ class Worker:
         "_reception",
         "_router",
         "_signal_fd",
-        "_tended_at",
+        "_tending",
         "_worked",
     )
 
@@ -135,7 +135,7 @@ class Worker:
         self._enough = _enough_requests(config)
         self._drain_until = FOREVER
         self._paused_until = loop.now
-        self._tended_at = -math.inf
+        self._tending = Tending()
         self._worked = 0.0  # seconds in which the loop had something to do
         self._signal_fd = signals.receive(_OURS)
         loop.watch(self._signal_fd, self._take_signals)
@@ -177,21 +177,16 @@ class Worker:
         return (one.request for one in self._context.connections if one.request is not None)
 
     def _turn(self, longest: float) -> None:
-        """Let the loop turn, and tend to the rest, which costs 5 µs: at once or, when much comes,
-        after _TEND_PAUSE, and in any case before the loop may wait for longer than that.
-        """
-        loop = self._loop
-        longest = self._access_log.patience(loop.now, longest)
-        if self._tended_at < loop.now:
-            longest = min(longest, max(0.0, self._tended_at + _TEND_PAUSE - loop.now))
-        loop.turn(longest)
+        loop, tending = self._loop, self._tending
+        patience = self._access_log.patience(loop.now, longest)
+        loop.turn(tending.wait(loop.now, patience))
         self._worked += time.monotonic() - loop.now
-        if loop.now >= self._tended_at + _TEND_PAUSE:
+        if tending.is_due(loop.now):
             self._tend()
 
     def _tend(self) -> None:
         loop, context, slot = self._loop, self._context, self._inheritance.slot
-        self._tended_at = loop.now
+        self._tending.begin(loop.now)
         self._tend_acceptors()
         context.set_time(time.time())
         context.publish(slot)
