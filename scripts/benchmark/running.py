@@ -23,6 +23,11 @@ _STOP_DEADLINE = 5.0
 _START_POLL = 0.001  # a start takes tens of milliseconds, and is measured
 _POLL = 0.02
 
+# What a service manager would give a server, and nothing of whoever runs the bench: where
+# PYTHONDONTWRITEBYTECODE is set, as in many containers, a server in Python that is run from its
+# source compiled itself at each start, in 0.9 s instead of 0.45 s.
+_ENVIRONMENT = {"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8"}
+
 
 class ServerError(Exception):
     """A server does not start, or does not do what it was configured to do."""
@@ -124,6 +129,7 @@ class RunningServer:
             self._process = subprocess.Popen(
                 self._meter.command([str(self.server.program), *arguments]),
                 cwd=self._state,
+                env=_ENVIRONMENT,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

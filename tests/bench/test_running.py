@@ -145,6 +145,27 @@ def test_a_server_that_does_not_start_is_told_with_its_own_words(
         running.stop()
 
 
+def test_a_server_sees_nothing_of_the_environment_of_who_measures(
+    surroundings: Surroundings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    talking = Server(
+        name="talking",
+        package="",
+        program=Path(sys.executable),
+        arguments=("-c", "import os; raise SystemExit(sorted(os.environ))"),
+        abilities=frozenset(),
+    )
+    running = RunningServer(talking, surroundings)
+    try:
+        with pytest.raises(ServerError) as told:
+            running.start(surroundings)
+    finally:
+        running.stop()
+    assert "'PATH'" in str(told.value)
+    assert "PYTHON" not in str(told.value)
+
+
 def test_a_program_that_cannot_be_executed_is_told(surroundings: Surroundings) -> None:
     running = RunningServer(replace(_FLOOR, program=Path("/nonexistent/x")), surroundings)
     try:
