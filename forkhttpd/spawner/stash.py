@@ -20,7 +20,6 @@ import os
 import sys
 import time
 from importlib import import_module
-from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any, Dict, FrozenSet, Iterator, List, Optional, Sequence, Set, Tuple
@@ -32,7 +31,7 @@ Key = Tuple[int, ...]
 RENEWED = frozenset({"logging", "threading"})
 
 
-class Stash(MetaPathFinder):
+class Stash:
     """Modules by full name, and what the import of each brings along.
 
     ready: these, and those that are always there.  From now on sys.modules has only the latter: it
