@@ -70,6 +70,10 @@ class RequestBody(Protocol):
         """Bytes that were announced, None when chunked."""
 
     @property
+    def is_read(self) -> bool:
+        """Whether it was read to its end."""
+
+    @property
     def can_be_discarded(self) -> bool:
         """Whether reading on to the next request is possible, and worth it."""
 
@@ -102,6 +106,7 @@ class _NoBody:
 
     __slots__ = ()
     length = 0
+    is_read = True
     can_be_discarded = True
 
     async def discard(self) -> bool:

@@ -196,6 +196,10 @@ class KernelTLSStream:
             self._received = data or b""
         return False
 
+    def has_finished(self) -> bool:
+        """Whether the peer sends no more; see `Stream`."""
+        return self.wire.has_finished()
+
     def is_reset(self) -> bool:
         """Whether the connection is torn down; see `Stream`."""
         return self.wire.is_reset()

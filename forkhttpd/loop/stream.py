@@ -7,6 +7,7 @@ ETIMEDOUT …): the peer is gone, and there is nobody left to tell.
 
 import contextlib
 import os
+import select
 import socket
 import struct
 from types import TracebackType
@@ -170,6 +171,12 @@ class Stream:
             return False
         except OSError:
             return True
+
+    def has_finished(self) -> bool:
+        """Whether the peer sends no more, though there may be something left to read."""
+        poll = select.poll()
+        poll.register(self.port.fd, select.POLLRDHUP)
+        return bool(poll.poll(0))
 
     def is_reset(self) -> bool:
         """Whether the connection is torn down; a peer that only finished leaves it half open."""

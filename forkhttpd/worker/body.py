@@ -83,6 +83,11 @@ class Body:
             await self._stream.send(CONTINUE, self._patience)
 
     @property
+    def is_read(self) -> bool:
+        """Whether it was read to its end."""
+        return self._ended
+
+    @property
     def can_be_discarded(self) -> bool:
         """Whether reading on to the next request is possible, and worth it."""
         if self._ended:

@@ -318,8 +318,18 @@ class Connection:
 
     async def _cancel_after_grace(self, request: Request) -> None:
         await self._loop.sleep(self._loop.now + self._grace)
-        if self.request is request and self._stream.has_left():
+        if self.request is request and self._has_left(request):
             self._task.cancel()
+
+    def _has_left(self, request: Request) -> bool:
+        """Whether a client is gone that sends no more.
+
+        What is left to read may be its next request.  It may also be a body that a program does not
+        take, and that says nothing of whether anybody is there (H10).
+        """
+        if request.body.is_read:
+            return self._stream.has_left()
+        return self._stream.has_finished()
 
 
 def _named(response: Response, id: str) -> Response:  # noqa: A002 - the field's term

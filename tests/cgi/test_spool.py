@@ -19,6 +19,7 @@ class Pieces:
     """A body of these pieces, and perhaps a failure behind them."""
 
     length = None
+    is_read = False
     can_be_discarded = True
 
     def __init__(self, *pieces: bytes, failure: Exception | None = None) -> None:

@@ -15,7 +15,7 @@ from tests.live.scene import processes_with
 
 RESET = b"\1\0\0\0\0\0\0\0"  # struct linger: on, 0 seconds
 RESETS = 10_000
-SOON = 10.0  # seconds; it is promised within one, on a machine that has nothing else to do
+SOON = 10.0  # seconds; that it is one by the clock of the loop: tests/worker/test_leaving.py
 
 # One program at a time: whoever comes next tells whether its place is free again.
 ONE = SITE.replace("workers = 2", "workers = 1") + "\n[pool.default]\nprocesses = 1\n"

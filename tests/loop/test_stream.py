@@ -175,6 +175,13 @@ def test_a_client_with_something_left_to_read_has_not_left(line: Line) -> None:
     line.client.sendall(b"next request")
     line.client.shutdown(socket.SHUT_WR)
     line.turn_until(lambda: not line.stream.has_left())
+    assert line.stream.has_finished()
+
+
+def test_who_sends_nothing_just_now_has_not_finished(line: Line) -> None:
+    assert not line.stream.has_finished()
+    line.client.sendall(b"half")
+    assert not line.stream.has_finished()
 
 
 def test_writing_to_nobody_is_a_disconnect(line: Line) -> None:
