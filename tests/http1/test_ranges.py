@@ -1,6 +1,10 @@
 """Ranges: against the grammar's examples and against a slower, plainer reading."""
 
+import contextlib
+import sys
 from itertools import pairwise
+from types import FrameType
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -75,6 +79,34 @@ def test_S5_sixteen_ranges_and_no_more() -> None:
     assert parse("bytes=" + ",".join(["0-0"] * 17), 1000) is None
     assert parse("bytes=" + "0-," * 4000, 1000) is None
     assert parse("bytes=" + "," * 8000 + "0-0", 1000) == [(0, 1)]
+
+
+def steps(value: str) -> int:
+    """Count the instructions of Python that reading takes: the same on each machine, each time."""
+    count = 0
+
+    def trace(frame: FrameType, event: str, _argument: Any) -> Any:
+        nonlocal count
+        frame.f_trace_opcodes = True
+        count += event == "opcode"
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        with contextlib.suppress(HTTPError):
+            parse(value, 1000)
+    finally:
+        sys.settrace(before)
+    return count
+
+
+@pytest.mark.parametrize("piece", ["0-,", "0-0 , ", ",", " ", "0", "-", "9", "x,", "1-0,"])
+def test_S5_twice_as_long_a_value_takes_at_most_twice_the_steps(piece: str) -> None:
+    """CVE-2025-62727.  What one step calls in C reads its text once from left to right."""
+    for start, end in (("bytes=", ""), ("bytes=0-0,", ""), ("bytes=0-", ""), ("bytes=", "-")):
+        taken = [steps(start + piece * count + end) for count in (500, 1000, 2000, 4000)]
+        assert all(twice <= 2 * once for once, twice in pairwise(taken)), (start, end, taken)
 
 
 @pytest.mark.parametrize(

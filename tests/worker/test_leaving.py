@@ -95,8 +95,12 @@ class Scene:
     async def launch(self, _pool: str, **_terms: object) -> Program:
         stdin, stdout, stderr = os.pipe(), os.pipe(), os.pipe()
         self.ends += (stdin[0], stdout[1], stderr[1])
-        near = (Pipe(self.loop, fd) for fd in (stdin[1], stdout[0], stderr[0]))
-        program = Program(*near, exited=Future(self.loop))
+        program = Program(
+            stdin=Pipe(self.loop, stdin[1]),
+            stdout=Pipe(self.loop, stdout[0]),
+            stderr=Pipe(self.loop, stderr[0]),
+            exited=Future(self.loop),
+        )
         self.programs.append(program)
         return program
 
