@@ -183,10 +183,10 @@ class Context:
         self.access_log.add_refused(client, status, sent, now=self.loop.now)
 
     def publish(self, slot: Slot) -> None:
-        """Show the counters to the master."""
-        slot.set(Cell.CONNECTIONS, len(self.connections))
-        slot.set(Cell.ACTIVE, self.active)
+        """Show the counters to the master; what is going on last, for it reads that first."""
         slot.set(Cell.REQUESTS, self.requests)
         slot.set(Cell.BYTES, self.bytes_sent)
         if self.complained:
             slot.set(Cell.COMPLAINED, self.complained)
+        slot.set(Cell.CONNECTIONS, len(self.connections))
+        slot.set(Cell.ACTIVE, self.active)

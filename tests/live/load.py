@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from tests.live.daemon import DEADLINE, Daemon
+from tests.live.daemon import Daemon
 
 
 @dataclass(slots=True)
@@ -43,7 +43,7 @@ def load(running: Daemon, *paths: str, clients: int = 2, keep_alive: bool) -> It
     finally:
         stop.set()
         for thread in threads:
-            thread.join(DEADLINE)
+            thread.join()  # each of its waits has a deadline
 
 
 def _repeat(
