@@ -9,10 +9,11 @@ import os
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 
-from tests.live.daemon import SITE, Daemon, daemon, read_all
+from tests.live.daemon import SITE, Daemon, daemon, read_all, wait_for
 
 SIZE = 16 << 20  # bytes of the download: more than the sockets' buffers ever hold
 
@@ -91,6 +92,23 @@ def refuses(port: int, *, host: str = "127.0.0.1") -> bool:
     """Whether nobody listens there."""
     with socket.socket() as probe:
         return probe.connect_ex((host, port)) != 0
+
+
+def await_closed(path: Path) -> None:
+    """Wait until nobody has a file open.
+
+    That is after "logs reopened", which says only that everybody has been told.
+    """
+    wait_for(lambda: not is_open(path), f"{path} closed by all")
+
+
+def is_open(path: Path) -> bool:
+    """Whether any process has a file open."""
+    for fd in Path("/proc").glob("[0-9]*/fd/*"):
+        with contextlib.suppress(OSError):
+            if os.readlink(fd) == str(path):
+                return True
+    return False
 
 
 def open_fds(pid: int) -> int:

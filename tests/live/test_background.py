@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from tests.live.daemon import DEADLINE, SITE, Daemon, await_end, daemon, wait_for
+from tests.live.scene import await_closed
 
 # As in the foreground, the log is where Daemon.log looks for it.
 LOGGING = SITE.replace("[log]", '[log]\nerror = "./stderr"')
@@ -223,6 +224,7 @@ def test_M15_s_reopen_moves_both_logs_to_new_files() -> None:
         assert running.command("-s", "reopen").returncode == 0
         wait_for(lambda: (running.directory / "stderr").exists(), "a new log")
         running.await_log("logs reopened")
+        await_closed(running.directory / "access.log.1")
         for count in range(1, 5):  # so that every worker has something to log
             assert serves(port)
             running.await_access_log("GET / HTTP/1.0", count=count)

@@ -7,13 +7,13 @@ import os
 import pwd
 import re
 import signal
-import socket
 import subprocess
 from collections.abc import Iterator
 
 import pytest
 
-from tests.live.daemon import DEADLINE, SITE, Daemon, daemon, wait_for
+from tests.live.asking import status
+from tests.live.daemon import SITE, Daemon, daemon, wait_for
 
 LIMITS = """\
 #!/usr/bin/env python3
@@ -141,34 +141,14 @@ def test_C14_a_mount_may_have_a_limit_within_that_of_its_pool() -> None:
         first = connections.enter_context(running.connect())
         first.sendall(b"GET /cgi-bin/hold.sh HTTP/1.1\r\nHost: x\r\n\r\n")
         assert first.recv(65536).startswith(b"HTTP/1.1 200")
-        second = _queued(running, "/cgi-bin/quick.sh", connections)
-        assert _status_at_once(running, "/cgi-bin/quick.sh") == 503
+        second = connections.enter_context(running.connect())
+        second.sendall(b"GET /cgi-bin/quick.sh HTTP/1.1\r\nHost: x\r\n\r\n")
+        wait_for(lambda: status(running)["pools"][0]["queued"] == 1, "it to wait")
+        assert running.get("/cgi-bin/quick.sh").status == 503
         assert running.get("/other/quick.sh").text == "quick"
         assert running.get("/").status == 200
         first.close()
         assert second.recv(65536).startswith(b"HTTP/1.1 200")
-
-
-def _queued(running: Daemon, path: str, connections: contextlib.ExitStack) -> socket.socket:
-    """Ask for what has no place; return the connection once the request is sure to wait."""
-    connection = connections.enter_context(running.connect())
-    connection.settimeout(0.5)
-    connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-    with pytest.raises(TimeoutError):
-        connection.recv(65536)
-    connection.settimeout(DEADLINE)
-    return connection
-
-
-def _status_at_once(running: Daemon, path: str) -> int:
-    """Ask; return the status if it comes at once, else 0."""
-    with running.connect() as connection:
-        connection.settimeout(0.3)
-        connection.sendall(f"GET {path} HTTP/1.0\r\n\r\n".encode())
-        try:
-            return int(connection.recv(65536)[9:12] or b"0")
-        except TimeoutError:
-            return 0
 
 
 # C19

@@ -1,19 +1,17 @@
 """The access log and the error log of the running daemon (O1, M15)."""
 
 import json
-import os
 import re
 import signal
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from tests.live.client import get, open_client, post
 from tests.live.daemon import DEADLINE, SITE, Daemon, daemon, wait_for
+from tests.live.scene import await_closed, is_open
 
 HOSTILE = bytes(set(range(1, 256)) - set(b"\r\n"))
 """Every byte that can stand in a field, and those that must not."""
@@ -248,6 +246,7 @@ def test_errors_go_to_a_file_and_USR1_moves_that_file_without_an_access_log() ->
         log.rename(old)
         running.send_signal(signal.SIGUSR1)
         wait_for(lambda: log.exists() and "logs reopened" in log.read_text(), "the new file")
+        await_closed(old)
         for number in range(10):
             assert running.get(f"/cgi-bin/silent.sh?2-{number}").status == 502
         wait_for(lambda: log.read_text().count("oops-2-") == 10, "ten errors")
@@ -269,7 +268,7 @@ def test_M15_USR1_after_a_rename_loses_no_line_and_switches_every_worker() -> No
             old = log.rename(log.with_suffix(f".{rotation}"))
             running.send_signal(signal.SIGUSR1)
             deadline = time.monotonic() + DEADLINE
-            while not _is_closed(running, old):
+            while is_open(old):
                 assert time.monotonic() < deadline, "the old file is still open"
                 asked = _ask_often(running, asked)
             size = old.stat().st_size
@@ -292,17 +291,3 @@ def _ask_often(running: Daemon, asked: int) -> int:
                 assert client.ask(get(f"/?{number}")).status == 200
             asked += 4
     return asked
-
-
-def _is_closed(running: Daemon, path: Path) -> bool:
-    """Whether no process of the daemon has a file open."""
-    family = [psutil.Process(running.process.pid), *running.family()]
-    return not any(_has_open(process, path) for process in family)
-
-
-def _has_open(process: psutil.Process, path: Path) -> bool:
-    fds = Path(f"/proc/{process.pid}/fd")
-    try:
-        return any(os.readlink(fd) == str(path) for fd in fds.iterdir())
-    except FileNotFoundError:
-        return True  # it moved while we looked

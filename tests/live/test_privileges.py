@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from tests.live.daemon import SITE, Daemon, daemon, wait_for
+from tests.live.scene import await_closed
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 
@@ -165,6 +166,7 @@ def test_M15_logs_that_only_root_may_open_are_reopened_after_the_drop(many: Daem
     log.rename(old)
     many.send_signal(signal.SIGUSR1)
     many.await_log("logs reopened")
+    await_closed(old)
     for number in range(20):
         many.get(f"/page?after-{number}")
     many.await_access_log("/page?after", count=20)

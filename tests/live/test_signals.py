@@ -1,9 +1,9 @@
 """TTIN, TTOU and USR1: what a running master does without a reload (M15, M19)."""
 
-import os
 import signal
 
-from tests.live.daemon import Daemon, await_end, daemon, wait_for
+from tests.live.daemon import await_end, daemon, wait_for
+from tests.live.scene import await_closed
 
 
 def test_M19_TTIN_and_TTOU_change_the_number_of_workers() -> None:
@@ -51,20 +51,10 @@ def test_M15_USR1_moves_every_worker_to_the_new_file() -> None:
         (running.directory / "access.log").rename(old)
         running.send_signal(signal.SIGUSR1)
         running.await_log("logs reopened")
-        wait_for(lambda: not has_open(running, str(old)), "nobody to write to the old file")
+        await_closed(old)
         for number in range(20, 40):
             running.get(f"/page?{number}")
         running.await_access_log("/page?", count=20)
         lines = old.read_text().splitlines() + running.access_log.splitlines()
         assert len(old.read_text().splitlines()) == 20
         assert sum("/page?" in line for line in lines) == 40  # no line lost
-
-
-def has_open(running: Daemon, path: str) -> bool:
-    processes = [running.process.pid, *(process.pid for process in running.family())]
-    links = [
-        os.readlink(f"/proc/{pid}/fd/{fd}")
-        for pid in processes
-        for fd in os.listdir(f"/proc/{pid}/fd")
-    ]
-    return path in links

@@ -20,7 +20,7 @@ import forkhttpd
 from forkhttpd.master.pidfile import holder
 from tests.live.daemon import DEADLINE, SITE, await_end, is_alive, read_all, wait_for
 from tests.live.masters import Masters, masters
-from tests.live.scene import Scene, busy, open_fds, processes_with, refuses, timeouts
+from tests.live.scene import Scene, await_closed, busy, open_fds, processes_with, refuses, timeouts
 from tests.live.test_reload import ask_unix, listening_inode
 from tests.live.test_reload_under_load import assert_logged, crowd, furnish
 
@@ -258,6 +258,7 @@ def test_M15_USR1_reopens_the_logs_of_the_old_master_too() -> None:
             access.rename(running.directory / "access.log.1")
             followed.signal(signal.SIGUSR1)
             running.await_log("logs reopened", count=2)
+            await_closed(running.directory / "access.log.1")
             scene.idle.sendall(b"GET /page?late HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
             assert read_all(scene.idle).endswith(b"page")
             running.await_access_log("/page?late")

@@ -69,10 +69,15 @@ def test_M15_logrotate_rotates_what_the_service_writes(service: Service) -> None
     def lines(path: str) -> int:
         return service.machine.run("cat", path, check=False).stdout.count("GET / ")
 
+    def is_open(path: str) -> bool:
+        look = f"readlink /proc/[0-9]*/fd/* | grep -Fxq {path}"
+        return service.machine.run("sh", "-c", look, check=False).returncode == 0
+
     service.get()
     wait_for(lambda: lines(log) == 1, "the first line")
     service.machine.run("logrotate", "--force", "/etc/logrotate.d/forkhttpd")
     wait_for(lambda: "logs reopened" in service.journal(), "new logs")
+    wait_for(lambda: not is_open(f"{log}.1"), "nobody to write to the old log")
     service.get()
     wait_for(lambda: lines(log) == 1, "a line in the new log")
     assert lines(f"{log}.1") == 1
