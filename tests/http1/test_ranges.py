@@ -92,6 +92,7 @@ def steps(value: str) -> int:
         return trace
 
     before = sys.gettrace()
+    sys._getframe().f_trace_opcodes = True  # Python 3.12.1 wants one before it traces (gh-103615)
     sys.settrace(trace)
     try:
         with contextlib.suppress(HTTPError):
