@@ -45,6 +45,7 @@ _EXPLANATIONS = {
     505: "The server speaks HTTP/1.0 and HTTP/1.1.",
 }
 
+# In the listing's colours.  All of it is sent with each 404, so it stays below a KiB.
 _PAGE = Template("""\
 <!DOCTYPE html>
 <html lang="en">
@@ -54,36 +55,46 @@ _PAGE = Template("""\
 <title>$status $phrase</title>
 <style>
 :root { color-scheme: light dark }
-body { display: grid; min-height: calc(95vh - 3rem); place-content: center; margin: 1.5rem;
-  font: 1.05rem/1.6 system-ui, sans-serif; text-align: center }
-h1 { margin: 0; font-size: 1.4rem; font-weight: 600 }
-h1 span { display: block; font-size: 4.5rem; font-weight: 200; line-height: 1.1; opacity: .75 }
-p { margin: .4rem auto; max-width: 32rem }
-small { opacity: .6; font-family: ui-monospace, monospace }
-h2 { margin: 1.6rem 0 .3rem; font-size: 1rem; font-weight: 600; text-align: left }
-pre { margin: 0; max-width: min(60rem, 92vw); padding: .8rem 1rem; text-align: left;
-  font: .85rem/1.5 ui-monospace, monospace; white-space: pre-wrap; overflow-wrap: anywhere;
-  border-radius: .4rem;
-  background: color-mix(in srgb, currentColor 8%, transparent) }
-</style>
+body { display: grid; min-height: 90vh; margin: 1rem 1.25rem; place-content: center;
+  background: #f5f6f9; color: #1d2433; font: 16px/1.5 system-ui, sans-serif; text-align: center }
+h1 { margin: 0; font-size: 1.25rem; font-weight: 600 }
+b { display: block; font-size: 4rem; font-weight: 300; line-height: 1.2 }
+b, small { opacity: .7 }
+p { margin: .5rem 0 }
+a { color: #2456c9 }
+@media (prefers-color-scheme: dark) {
+  body { background: #12161e; color: #e4e8f0 }
+  a { color: #8fb4ff }
+}
+$style</style>
 </head>
 <body>
-<h1><span>$status</span>$phrase</h1>
+<h1><b>$status</b>$phrase</h1>
 <p>$explanation</p>
-$details<p><small>$id</small></p>
+$details$home<p><small>$id</small></p>
 </body>
 </html>
 """)
 
+_HOME = '<p><a href="/">Start page</a></p>\n'
+
+_STYLE_OF_DETAILS = """\
+h2 { margin: 1.5rem 0 .25rem; font-size: 1rem; text-align: left }
+pre { margin: 0 0 1rem; max-width: min(60rem, 92vw); padding: .75rem 1rem; border-radius: 12px;
+  background: color-mix(in srgb, currentColor 8%, transparent); text-align: left;
+  font: .875rem/1.5 ui-monospace, monospace; white-space: pre-wrap; overflow-wrap: anywhere }
+"""
+
 
 def error_response(error: HTTPError, *, id: str) -> Response:  # noqa: A002 - the field's term
     """Turn an error into its answer; `id` leads from the page to the log."""
-    phrase = reason_phrase(error.status)
     page = _PAGE.substitute(
         status=error.status,
-        phrase=html.escape(phrase),
+        phrase=html.escape(reason_phrase(error.status)),
         explanation=_EXPLANATIONS.get(error.status, ""),
+        style=_STYLE_OF_DETAILS if error.details else "",
         details=_details(error),
+        home="" if error.close else _HOME,  # that one was no request to a site
         id=html.escape(f"request {id}" if id else ""),
     )
     fields = (("Content-Type", "text/html; charset=utf-8"), *error.fields)

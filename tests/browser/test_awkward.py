@@ -166,3 +166,5 @@ def test_an_error_page_says_what_and_which_request(
     assert visitor.text("h1") == "404\nNot Found"
     assert visitor.text("p") == "There is nothing at this address."
     assert visitor.text("small").startswith("request ")
+    visitor.follow("Start page")
+    assert visitor.run("return location.pathname") == "/"

@@ -1,5 +1,6 @@
 """What a client is told of an error, and what not."""
 
+import re
 from html.parser import HTMLParser
 
 import pytest
@@ -8,8 +9,8 @@ from forkhttpd.http1.errors import HTTPError
 from forkhttpd.http1.response import Bytes
 from forkhttpd.worker.errorpage import error_response
 
-STATUSES = (400, 401, 403, 404, 405, 408, 412, 413, 414, 416, 417, 431, 500, 501, 502, 503, 504,
-            505)  # fmt: skip
+STATUSES = (400, 401, 403, 404, 405, 408, 412, 413, 414, 416, 417, 421, 429, 431, 500, 501, 502,
+            503, 504, 505)  # fmt: skip
 
 
 class Text(HTMLParser):
@@ -49,6 +50,26 @@ def test_every_page_says_its_status_in_numbers_and_words(status: int) -> None:
     words = Text(page(HTTPError(status))).words
     assert str(status) in words
     assert "request 1-2-3" in words
+
+
+@pytest.mark.parametrize("status", STATUSES)
+def test_a_page_leads_home_and_asks_nobody_for_anything_in_less_than_a_kib(status: int) -> None:
+    text = page(HTTPError(status), "worker-100000-100000-1000")
+    assert '<a href="/">' in text
+    assert len(text) < 1024
+    assert not re.search(r"src|url\(|@import|<link|//", text)
+
+
+def test_what_was_no_request_to_a_site_is_led_nowhere() -> None:
+    assert "href" not in page(HTTPError(400, close=True))
+
+
+def test_details_are_escaped_and_bring_their_own_style() -> None:
+    error = HTTPError(502)
+    assert "pre {" not in page(error)
+    error.details = (("What is <wrong>", "<b>"),)
+    assert "pre {" in page(error)
+    assert "What is <wrong>\n<b>" in Text(page(error)).words
 
 
 def test_the_reason_is_not_for_the_client() -> None:
