@@ -6,7 +6,9 @@
         urlopen(f"{server.url}cgi-bin/hello.py")
 
 It is the real server, `forkhttpd [--cgi] 0`, in a process of its own: importing this imports the
-standard library alone.  At the end nothing is left: no process, no descriptor, no file.
+standard library alone.  At the end nothing is left: no process, no descriptor, no file.  That is so
+as well when the test suite is killed: a guard beside the server hears it by the end of a pipe, and
+stops the server.  (The kernel's PR_SET_PDEATHSIG would do it when the thread ends that served.)
 """
 
 import contextlib
@@ -23,6 +25,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _PATIENCE = 30.0  # seconds to start, and to stop; a tenth of one is usual
+_GUARD = """\
+import os, signal, sys
+server = os.pidfd_open(int(sys.argv[1]))
+os.read(0, 1)
+signal.pidfd_send_signal(server, signal.SIGINT)
+"""
 _LISTENING = re.compile(r"listening on (http://\S+)")
 
 
@@ -61,6 +69,7 @@ def serve(directory: str | os.PathLike[str], *, cgi: bool = False) -> Iterator[S
         notices.bind("")  # a free name in the abstract name space, unix(7)
         process = _start(Path(directory), cgi=cgi, output=output, notices=notices)
         ends.callback(_stop, process)
+        ends.enter_context(_guard(process.pid))
         _await_ready(process, notices, output)
         found = _LISTENING.search(_read(output))
         if found is None:
@@ -79,6 +88,17 @@ def _start(
         stdout=output,
         stderr=output,
         env={**os.environ, "NOTIFY_SOCKET": name},  # sd_notify(3) tells when it is ready
+    )
+
+
+def _guard(server: int) -> subprocess.Popen[bytes]:
+    """Start who stops the server when its input ends: at the end of us, or of a `with`."""
+    return subprocess.Popen(  # noqa: S603 - our own words, and no shell
+        [sys.executable, "-I", "-S", "-c", _GUARD, str(server)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,  # that there is no server any more, say
+        start_new_session=True,  # Ctrl-C is for the server, and for us
     )
 
 

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from forkhttpd.testing import NotServed, serve
-from tests.live.daemon import DEADLINE, is_alive, wait_for
+from tests.live.daemon import DEADLINE, await_end, is_alive, wait_for
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 
@@ -62,6 +62,24 @@ def test_a_test_that_fails_inside_leaves_nothing_either(directory: Path) -> None
     with pytest.raises(ZeroDivisionError), serve(directory, cgi=True) as server:
         raise ZeroDivisionError
     assert not psutil.pid_exists(server.pid)
+
+
+def test_a_test_process_that_is_killed_leaves_nothing_either(directory: Path) -> None:
+    program = (
+        "import sys, time\n"
+        "from forkhttpd.testing import serve\n"
+        "with serve(sys.argv[1], cgi=True) as server:\n"
+        "    print(server.pid, flush=True)\n"
+        "    time.sleep(300)\n"
+    )
+    command = [sys.executable, "-c", program, str(directory)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as tests:
+        assert tests.stdout is not None
+        server = psutil.Process(int(tests.stdout.readline()))
+        family = [server, *server.children(recursive=True)]
+        assert len(family) == 3
+        tests.kill()
+    await_end(family)
 
 
 def test_what_cannot_be_served_is_an_error_that_says_why(tmp_path: Path) -> None:
