@@ -52,19 +52,27 @@ class FileParts:
 
 @dataclass(frozen=True, slots=True)
 class Chunks:
-    """Pieces as they come, after `first`, which is there already; `length` is the sum if known."""
+    """Pieces as they come, after `first`, which is there already; `length` is the sum if known.
+
+    on_lag: called whenever the client does not take a piece at once, so the next has to wait.
+    """
 
     pieces: AsyncIterator[bytes]
     length: int | None = None
     first: bytes = b""
+    on_lag: Callable[[], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """The whole answer, status line included, as a program wrote it (NPH); then close."""
+    """The whole answer, status line included, as a program wrote it (NPH); then close.
+
+    on_lag: as of Chunks.
+    """
 
     pieces: AsyncIterator[bytes]
     first: bytes = b""
+    on_lag: Callable[[], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from forkhttpd.loop.kernel import (
     Task,
 )
 from forkhttpd.loop.kerneltlsstream import KernelTLSStream
-from forkhttpd.loop.stream import Disconnected, Pipe, Stream
+from forkhttpd.loop.stream import READ_SIZE, Disconnected, Pipe, Stream
 from forkhttpd.loop.tlsstream import HandshakeFailed, NotEncrypted, TLSStream
 
 # What a connection is served over.
@@ -34,6 +34,7 @@ __all__ = [
     "ASLEEP",
     "AWAKE",
     "FOREVER",
+    "READ_SIZE",
     "ByteStream",
     "Cancelled",
     "DeadlineExceeded",

@@ -160,7 +160,7 @@ class Port:
             self._eager += 1
             if self._eager == _EAGER_READS:
                 self._eager = 0
-                loop.ready.append((loop.current, None))
+                loop.rested.append((loop.current, None))
                 yield
             return
         self._eager = 0
@@ -255,6 +255,7 @@ class Loop:
         self.epoll = select.epoll()
         self.watchers: dict[int, Callable[[int], None]] = {}
         self.ready: deque[tuple[Task, BaseException | None]] = deque()
+        self.rested: list[tuple[Task, None]] = []  # ready after the others have had a turn
         self.tasks: set[Task] = set()
         self.report = report
         self.now = clock()
@@ -306,19 +307,27 @@ class Loop:
 
     async def yield_turn(self) -> None:
         """Let everybody else run: for a task that always finds more to do."""
-        self.ready.append((self.current, None))
+        self.rested.append((self.current, None))
         await self.pause(FOREVER)
 
     def turn(self, longest: float) -> None:
-        """Wait for events at most `longest` seconds and run whoever they wake."""
+        """Wait for events at most `longest` seconds and run whoever they wake, and whoever that
+        wakes, until all wait or have yielded their turn.
+        """
         events = self.epoll.poll(self._patience(longest), _EVENTS_PER_TURN)
         self.now = self._clock()
         self.turns += 1
+        if self.rested:
+            self.ready.extend(self.rested)
+            self.rested.clear()
         for fd, flags in events:
             watcher = self.watchers.get(fd)
             if watcher is not None:  # else closed earlier in this batch
                 watcher(flags)
-        self._run_ready()
+        while self.ready:
+            task, exception = self.ready.popleft()
+            if not task.ended:
+                task.resume(exception)
         if self.now >= self.sweep_at:
             self._sweep()
 
@@ -326,17 +335,10 @@ class Loop:
         self.epoll.close()
 
     def _patience(self, longest: float) -> float:
-        if self.ready:
+        if self.ready or self.rested:
             return 0.0
         # Half a millisecond more, or epoll's rounding wakes us just before the deadline.
         return max(0.0, min(longest, self.sweep_at - self._clock() + 0.0005))
-
-    def _run_ready(self) -> None:
-        # As many as there are now: a task that yields its turn waits for new events first.
-        for _ in range(len(self.ready)):
-            task, exception = self.ready.popleft()
-            if not task.ended:
-                task.resume(exception)
 
     def _sweep(self) -> None:
         now = self.now

@@ -1,9 +1,9 @@
 """What all connections of a worker share: its loop, limits, router, logs and counters."""
 
-import contextlib
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 from forkhttpd.access.proxies import proxies_of
@@ -15,7 +15,7 @@ from forkhttpd.http1.limits import ParserLimits
 from forkhttpd.http1.memory import HeadMemory
 from forkhttpd.http1.request import Endpoint, Request
 from forkhttpd.http1.response import Response
-from forkhttpd.loop import DeadlineExceeded, Future, Loop
+from forkhttpd.loop import Loop
 from forkhttpd.scoreboard import Cell, Slot
 from forkhttpd.worker.accesslog import AccessLog
 from forkhttpd.worker.answers import Answer, Answers, Kind
@@ -133,9 +133,9 @@ class Context:
             self.access_log.add(request, status, sent, now=self.loop.now)
         elif request.account.is_settled:
             self._log(request, request.account, status, sent, now=self.loop.now)
-        else:  # from here on, for the task may only begin when this turn of the loop is over
+        else:
             self.unsettled[request] = (status, sent, self.loop.now)
-            self.loop.spawn(self._log_settled(request, request.account))
+            request.account.tell(partial(self._log_settled, request, request.account))
 
     def count_known(
         self, who: str, kind: Kind, answer: Answer, sent: int, *, told: str, received: float
@@ -154,14 +154,21 @@ class Context:
         for known in (self.answers, self.answers_over_tls):
             known.close()  # they promise that the connection stays
 
-    async def _log_settled(self, request: Request, account: Account) -> None:
+    def log_overdue(self) -> None:
+        """Log the answers that have waited long enough for their programs to end."""
+        late = self.loop.now - SETTLE_PATIENCE
+        while self.unsettled:
+            request, (_, _, when) = next(iter(self.unsettled.items()))  # the oldest
+            if when > late or request.account is None:
+                return
+            self._log_settled(request, request.account)
+
+    def _log_settled(self, request: Request, account: Account) -> None:
         """Log an answer when its program has ended, which nothing else waits for (C19)."""
-        settled: Future[None] = Future(self.loop)
-        account.tell(lambda: settled.set(None))
-        with contextlib.suppress(DeadlineExceeded):
-            await settled.wait(self.loop.now + SETTLE_PATIENCE)
-        status, sent, now = self.unsettled.pop(request)
-        self._log(request, account, status, sent, now=now)
+        known = self.unsettled.pop(request, None)
+        if known is not None:
+            status, sent, now = known
+            self._log(request, account, status, sent, now=now)
 
     def _log(
         self, request: Request, account: Account, status: int, sent: int, *, now: float

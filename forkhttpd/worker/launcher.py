@@ -8,6 +8,7 @@ next spawner takes it.
 
 import contextlib
 import os
+import select
 import socket
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 from forkhttpd import channel
 from forkhttpd.http1.errors import HTTPError
 from forkhttpd.inheritance import Door
-from forkhttpd.loop import FOREVER, DeadlineExceeded, Future, Loop, Pipe, Port
+from forkhttpd.loop import DeadlineExceeded, Future, Loop, Pipe
 from forkhttpd.spawner.protocol import (
     KNOCK,
     Exited,
@@ -37,6 +38,7 @@ from forkhttpd.spawner.protocol import (
 ANSWER_PATIENCE = 30.0
 
 _BUSY = (("Retry-After", "5"),)
+_READ_AND_WRITE = select.EPOLLIN | select.EPOLLOUT
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +65,24 @@ class Program:
 
     __slots__ = ("_id", "_line", "exited", "pid", "queue_wait", "stderr", "stdin", "stdout")
 
-    def __init__(self, line: "Line", started: Started, pipes: list[Pipe]) -> None:
+    def __init__(self, line: "Line", started: Started, fds: list[int]) -> None:
         self._line = line
         self._id = started.id
         self.pid = started.pid
         self.queue_wait = started.queue_wait
-        self.stdin = pipes[0] if len(pipes) == 3 else None
-        self.stdout, self.stderr = pipes[-2:]
+        self.stdin = Pipe(line.loop, fds[0]) if len(fds) == 3 else None
+        self.stdout = Pipe(line.loop, fds[-2])
+        self.stdout.port.can_read = False  # it has begun a moment ago: we shall be told
+        self.stderr = fds[-1]
+        os.set_blocking(self.stderr, False)
         self.exited: Future[Exit] = Future(line.loop)
+
+    def close(self) -> None:
+        """Close its pipes: whoever asked for it has gone."""
+        for pipe in (self.stdin, self.stdout):
+            if pipe is not None:
+                pipe.close()
+        os.close(self.stderr)
 
     def kill(self, *, overdue: bool) -> None:
         """End it and its process group: TERM, and after the pool's grace KILL.
@@ -87,7 +99,7 @@ Answer = Program | Refused | None  # None: the spawner was lost
 class Line:
     """This worker's channel to one pool's spawner."""
 
-    __slots__ = ("_answers", "_door", "_ids", "_outbox", "_port", "_running", "_socket", "loop")
+    __slots__ = ("_answers", "_door", "_ids", "_outbox", "_running", "_socket", "loop")
 
     def __init__(self, loop: Loop, door: Door) -> None:
         self.loop = loop
@@ -97,7 +109,6 @@ class Line:
         self._running: dict[int, Program] = {}
         self._outbox: deque[tuple[bytes, int | None]] = deque()
         self._socket: socket.socket | None = None
-        self._port: Port | None = None
 
     @property
     def is_busy(self) -> bool:
@@ -123,6 +134,8 @@ class Line:
             # Nobody waits any more; should it start after all, the answer finds no entry here
             # and its pipes are closed.
             self._answers.pop(id_, None)
+            if id_ in self._running:  # it has just started
+                self._running[id_].close()
             self.post(Kill(id_, How.NOW))
             raise
 
@@ -142,15 +155,14 @@ class Line:
                 near.close()
                 raise
         self._socket = near
-        self._port = Port(self.loop, near.fileno())
-        self.loop.spawn(self._listen(near, self._port))
+        self.loop.watch(near.fileno(), self._turn)
 
     def _send(self, message: bytes, fd: int | None) -> None:
         self._outbox.append((message, fd))
         if len(self._outbox) == 1:
             self._flush()
-            if self._outbox and self._port is not None:
-                self.loop.spawn(self._flush_when_writable(self._port))
+            if self._outbox and self._socket is not None:
+                self.loop.epoll.modify(self._socket.fileno(), _READ_AND_WRITE)
 
     def _flush(self) -> None:
         while self._outbox and self._socket is not None:
@@ -159,32 +171,33 @@ class Line:
                 channel.send(self._socket, message, () if fd is None else (fd,))
             except BlockingIOError:
                 return
-            except OSError:  # hung up: the listener hears it too, and fails what was asked
+            except OSError:  # hung up: it is heard, too, and fails what was asked
                 self._outbox.clear()
                 return
             self._outbox.popleft()
 
-    async def _flush_when_writable(self, port: Port) -> None:
-        while self._outbox and port is self._port:
-            await port.writable(FOREVER)
-            self._flush()
+    def _turn(self, events: int) -> None:
+        """Send what waits, as far as there is room, and take one message; more are another event.
 
-    async def _listen(self, near: socket.socket, port: Port) -> None:
-        try:
-            while True:
-                await port.readable(FOREVER)
-                try:
-                    message, fds = channel.receive(near)
-                except BlockingIOError:
-                    port.can_read = False
-                    continue
-                if not message:
-                    return
-                self._take(decode(message), fds)
-        except (OSError, channel.ChannelError, ProtocolError):
+        A task that took all would find out that there is no more by a receive for each.
+        """
+        near = self._socket
+        if near is None:
             return
-        finally:
-            self._hang_up(near, port)
+        if events & select.EPOLLOUT:
+            self._flush()
+            if not self._outbox:
+                self.loop.epoll.modify(near.fileno(), select.EPOLLIN)
+        try:
+            message, fds = channel.receive(near)
+            if message:
+                self._take(decode(message), fds)
+                return
+        except BlockingIOError:
+            return
+        except (OSError, channel.ChannelError, ProtocolError):
+            pass
+        self._hang_up(near)
 
     def _take(self, message: Message, fds: list[int]) -> None:
         match message:
@@ -204,10 +217,7 @@ class Line:
         if started.id not in self._answers:
             channel.close_all(fds)
             return
-        pipes = [Pipe(self.loop, fd) for fd in fds]
-        for pipe in pipes[-2:]:
-            pipe.port.can_read = False  # it has begun a moment ago: we shall be told
-        program = Program(self, started, pipes)
+        program = Program(self, started, fds)
         self._running[started.id] = program
         self._answer(started.id, program)
 
@@ -216,10 +226,10 @@ class Line:
         if waiting is not None:
             waiting.set(answer)
 
-    def _hang_up(self, near: socket.socket, port: Port) -> None:
-        port.close()
+    def _hang_up(self, near: socket.socket) -> None:
+        self.loop.unwatch(near.fileno())
         near.close()
-        self._socket = self._port = None
+        self._socket = None
         self._outbox.clear()
         for id_ in list(self._answers):
             self._answer(id_, None)

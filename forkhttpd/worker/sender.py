@@ -7,7 +7,7 @@ the rest).  A file's head waits for its first packet (MSG_MORE).  Pieces leave a
 
 import logging
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import Callable
 from dataclasses import replace
 
 from forkhttpd.http1.errors import HTTPError
@@ -67,14 +67,11 @@ class Sender:
         """Send a head, and then a body that is not in memory."""
         body = response.body
         if isinstance(body, Raw):
-            await self._send_pieces(
-                body.pieces, None, framing, before=self._frame(body.first, None, framing)
-            )
+            await self._send_pieces(body, framing, b"")
             return
         head = render_head(response, framing, date=date, server=self._server)
         if isinstance(body, Chunks):
-            head += self._frame(body.first, body.length, framing)
-            await self._send_pieces(body.pieces, body.length, framing, before=head)
+            await self._send_pieces(body, framing, head)
             return
         from_file = framing.sends_body and isinstance(body, FileSlice | FileParts)
         await self._stream.send(head, self._patience, flags=socket.MSG_MORE if from_file else 0)
@@ -104,15 +101,14 @@ class Sender:
         await self._stream.send(body.end, self._patience)
         self.sent += len(body.end)
 
-    async def _send_pieces(
-        self, pieces: AsyncIterator[bytes], length: int | None, framing: Framing, *, before: bytes
-    ) -> None:
-        """Send pieces as they come, exactly `length` bytes of them where that was promised."""
+    async def _send_pieces(self, body: Chunks | Raw, framing: Framing, head: bytes) -> None:
+        """Send pieces as they come, exactly as many bytes of them as were promised."""
+        length = body.length if isinstance(body, Chunks) else None
         try:
-            await self._stream.send(before, self._patience)
-            async for piece in pieces:
+            await self._send_piece(head + self._frame(body.first, length, framing), body.on_lag)
+            async for piece in body.pieces:
                 if framed := self._frame(piece, length, framing):
-                    await self._stream.send(framed, self._patience)
+                    await self._send_piece(framed, body.on_lag)
         except HTTPError as error:
             self._log.error("answer cut short: %s", error.reason)
             raise CutShort from None
@@ -123,6 +119,12 @@ class Sender:
             raise CutShort
         if framing.chunked:
             await self._stream.send(LAST_CHUNK, self._patience)
+
+    async def _send_piece(self, data: bytes, on_lag: Callable[[], None] | None) -> None:
+        if not self._stream.send_now(data):
+            if on_lag is not None:
+                on_lag()
+            await self._stream.flush(self._patience)
 
     def _frame(self, piece: bytes, length: int | None, framing: Framing) -> bytes:
         """Return a piece as it is sent, b"" for nothing, and count it."""

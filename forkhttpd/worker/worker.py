@@ -189,6 +189,7 @@ class Worker:
         self._tending.begin(loop.now)
         self._tend_acceptors()
         context.set_time(time.time())
+        context.log_overdue()
         context.publish(slot)
         self._access_log.flush_when_due(loop.now)
         if self._observer is not None:

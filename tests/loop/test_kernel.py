@@ -165,6 +165,27 @@ def test_a_task_that_yields_lets_others_run_first(bench: Bench) -> None:
     assert order == ["greedy", "other", "greedy", "greedy"]
 
 
+def test_who_is_woken_by_a_task_goes_on_in_the_same_turn(bench: Bench) -> None:
+    """Else each step of it would look for events, and cost as much as one."""
+    future: Future[str] = Future(bench.loop)
+    seen: list[str] = []
+
+    async def waits() -> None:
+        seen.append(await future.wait(FOREVER))
+
+    async def wakes() -> None:
+        future.set("woken")
+        bench.loop.spawn(spawned())
+
+    async def spawned() -> None:
+        seen.append("spawned")
+
+    bench.loop.spawn(waits())
+    bench.loop.spawn(wakes())
+    bench.loop.turn(0)
+    assert seen == ["woken", "spawned"]
+
+
 def test_a_task_that_always_finds_more_to_read_lets_others_run(bench: Bench) -> None:
     """A client that sends faster than it is answered must not have the loop for itself."""
     port = Port(bench.loop, -1)  # which can be read for ever

@@ -44,7 +44,7 @@ class Program:
 
     stdin: Pipe | None
     stdout: Pipe
-    stderr: Pipe
+    stderr: int
     exited: Future[Usage]
     pid: int = 1
     queue_wait: float = 0.0
@@ -98,7 +98,7 @@ class Scene:
         program = Program(
             stdin=Pipe(self.loop, stdin[1]),
             stdout=Pipe(self.loop, stdout[0]),
-            stderr=Pipe(self.loop, stderr[0]),
+            stderr=stderr[0],
             exited=Future(self.loop),
         )
         self.programs.append(program)
@@ -123,7 +123,11 @@ class Scene:
             before = len(self.loop.tasks), open_fds()
             self.loop.turn(0.001)
             idle = (
-                0 if self.loop.ready or before != (len(self.loop.tasks), open_fds()) else idle + 1
+                0
+                if self.loop.ready
+                or self.loop.rested
+                or before != (len(self.loop.tasks), open_fds())
+                else idle + 1
             )
         assert self.failures == []
 

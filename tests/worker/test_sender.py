@@ -200,6 +200,26 @@ def test_a_client_that_takes_nothing_exceeds_the_deadline(
         os.close(fd)
 
 
+@pytest.mark.parametrize("kind", [Chunks, Raw])
+def test_C20_only_a_client_that_lags_has_what_follows_kept(
+    line: Line, kind: type[Chunks] | type[Raw]
+) -> None:
+    lags: list[str] = []
+
+    def body(*sizes: int) -> Body:
+        return kind(each(map(bytes, sizes)), on_lag=lambda: lags.append("lag"))
+
+    sent(line, Response(200, body=body(5, 1 << 12)))
+    assert lags == []
+    with pytest.raises(DeadlineExceeded):
+        line.run(
+            sender(line, patience=0.05).send(
+                Response(200, body=body(5, 4 << 20)), GET, DATE, keep_alive=True
+            )
+        )
+    assert lags == ["lag"]
+
+
 @pytest.mark.parametrize("body", [Bytes(b"x"), pieces(), pieces(5)])
 def test_a_client_that_has_gone_is_noticed(line: Line, body: Body) -> None:
     line.client.shutdown(socket.SHUT_RDWR)

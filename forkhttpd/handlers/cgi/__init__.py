@@ -6,7 +6,7 @@
     exchange.py    one program's run: three pipes served at once, under their deadlines
     stderr.py      what it complains of, into the log
     spool.py       a request's body of unknown length, before the program starts
-    spill.py       output that the client has not taken yet
+    backlog.py     what a slow client is behind with; spill.py: where that is kept
     sendfile.py    a file that a program has us send
     environ.py     the request as environment variables (§4); pure
     output.py      the program's header as a response (§6); pure

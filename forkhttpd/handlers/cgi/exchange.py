@@ -1,9 +1,12 @@
 """One program's run: its three pipes are served at once, under their deadlines.
 
 A program may read before it writes, write before it reads, do both, or neither.  Whoever serves
-its pipes one after the other deadlocks with some of them (C1); here each has a task.  Output
-reaches the client as fast as it takes it, and what it does not take yet is kept (`spill.py`), so
-that a slow client does not hold a program.
+its pipes one after the other deadlocks with some of them (C1); here stdin is fed by a task, stderr
+read by a callback, and stdout by whoever sends it, as long as the client takes all at once.  What
+it does not take yet is kept (`backlog.py`), so that a slow client does not hold a program.
+
+Most programs read nothing, complain of nothing and are read by a quick client, so nothing of that
+has a task before it is needed: 45 µs less of the 310 that a request took of its worker.
 
 Three clocks run: until the first byte of output, between two pieces, and from start to end.  Past
 any of them the program is ended: 504 before the header, an answer cut short after it (C4).
@@ -22,9 +25,9 @@ from collections.abc import AsyncIterator, Callable
 from typing import TypeVar
 
 from forkhttpd.handlers.cgi import diagnosis, output
+from forkhttpd.handlers.cgi.backlog import Backlog
 from forkhttpd.handlers.cgi.program import Fate, Program, Terms
 from forkhttpd.handlers.cgi.scripts import first_line
-from forkhttpd.handlers.cgi.spill import Spill
 from forkhttpd.handlers.cgi.stderr import Stderr
 from forkhttpd.http1.account import Account, Usage
 from forkhttpd.http1.errors import HTTPError
@@ -33,7 +36,6 @@ from forkhttpd.loop import (
     FOREVER,
     DeadlineExceeded,
     Disconnected,
-    Event,
     Future,
     Loop,
     Pipe,
@@ -52,7 +54,7 @@ class Exchange:
     """
 
     __slots__ = (
-        "_arrived",
+        "_backlog",
         "_ends",
         "_exit",
         "_failure",
@@ -60,18 +62,14 @@ class Exchange:
         "_fed",
         "_feeder",
         "_file",
-        "_filler",
         "_held",
-        "_is_filled",
         "_log",
         "_loop",
         "_overdue",
         "_prefix",
         "_program",
         "_reader",
-        "_room",
         "_settled",
-        "_spill",
         "_stderr",
         "_terms",
         "account",
@@ -97,23 +95,18 @@ class Exchange:
         self._failure: Exception | None = None
         self._fate = Fate.OPEN
         self._feeder: Task | None = None  # body to stdin
-        self._filler: Task | None = None  # stdout to spill
+        self._backlog: Backlog | None = None  # of the client
         self._reader: Task | None = None  # whoever waits for stdout
         self._held: Pipe | None = None  # stdin, kept open until the program is gone
-        self._is_filled = False
         self._overdue = False  # one of its clocks has run out
-        self._spill = Spill(terms.spool)
-        self._arrived = Event(loop)  # something in the spill, or its end
-        self._room = Event(loop)  # in the spill
         self._fed: Future[None] = Future(loop)
         self._exit: Future[Usage] = Future(loop)
         self._settled: Future[None] = Future(loop)
         self.account = Account(program.queue_wait)
-        self._stderr = Stderr(loop, log, prefix=self._prefix, account=self.account)
+        self._stderr = Stderr(loop, program.stderr, log, prefix=self._prefix, account=self.account)
 
     async def start(self, body: RequestBody) -> None:
-        """Begin to serve stdin and stderr, and to wait for the end."""
-        self._loop.spawn(self._stderr.read(self._program.stderr, self._ends + self._terms.silence))
+        """Begin to serve stdin, and to wait for the end."""
         self._loop.spawn(self._watch())
         if self._program.stdin is not None:
             self._feeder = self._loop.spawn(self._feed(self._program.stdin, body))
@@ -159,27 +152,22 @@ class Exchange:
         except output.OutputError as error:
             raise HTTPError(502, f"{self._file}: {error}") from None
 
-    def pieces(self) -> AsyncIterator[bytes]:
-        """Begin to keep what follows of the body, and return it by pieces.
-
-        They end in an HTTPError when it stays incomplete.
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """Return what follows of the body by pieces, which end in an HTTPError when it stays
+        incomplete.
         """
-        self._filler = self._loop.spawn(self._fill())
-        return self._take()
-
-    async def _take(self) -> AsyncIterator[bytes]:
-        while True:
-            piece = self._spill.take()
-            if piece:
-                self._room.set()
-                yield piece
-            elif self._is_filled:
-                break
-            else:
-                await self._arrived.wait(FOREVER)
+        while piece := await self._next_piece():
+            yield piece
         if self._failure is not None:
             raise self._failure
         self.dismiss()
+
+    def keep(self) -> None:
+        """Keep what follows until it is taken: the client is slower than the program (C20)."""
+        if self._backlog is None:
+            self._backlog = Backlog(
+                self._loop, self._receive_body, limit=self._terms.spool, ends=self._ends
+            )
 
     def dismiss(self) -> None:
         """Let the program go on to its end: nothing more is wanted of it."""
@@ -193,9 +181,8 @@ class Exchange:
         finish without its client (C12), if it has its whole input; any other is ended.  The body
         is left alone when this returns.
         """
-        if self._filler is not None:
-            self._filler.cancel()
-        self._spill.close()
+        if self._backlog is not None:
+            self._backlog.close()
         if self._may_finish():
             self.dismiss()
             self._loop.spawn(self._discard())
@@ -229,22 +216,24 @@ class Exchange:
 
     # stdout
 
-    async def _fill(self) -> None:
-        """Keep the program's output until the client takes it, as much as may be kept."""
+    async def _next_piece(self) -> bytes:
+        if self._backlog is None:
+            return await self._receive_body()
+        try:
+            return await self._backlog.take()
+        except DeadlineExceeded:
+            self._failure = HTTPError(504, f"{self._file}: the client was too slow")
+            return b""
+
+    async def _receive_body(self) -> bytes:
+        """Return output that is for the client, b"" at its end, for whatever reason it ends."""
         try:
             while piece := await self._receive(self._terms.silence):
                 if self._fate is Fate.OPEN:  # else nobody takes it any more
-                    self._spill.put(piece)
-                self._arrived.set()
-                while self._spill.is_full:
-                    await self._room.wait(self._ends)
+                    return piece
         except HTTPError as error:
             self._failure = error
-        except DeadlineExceeded:
-            self._failure = HTTPError(504, f"{self._file}: the client was too slow")
-        finally:
-            self._is_filled = True
-            self._arrived.set()
+        return b""
 
     async def _discard(self) -> None:
         """Take output that nobody waits for, so that the program does not have to, either."""
@@ -334,10 +323,17 @@ class Exchange:
         if self._reader is not None:
             self._reader.hurry(self._loop.now + self._terms.drain_grace)
         self._log_ending()
-        with contextlib.suppress(DeadlineExceeded):
-            await self._stderr.done.wait(self._loop.now + self._terms.drain_grace)
+        await self._hear_out(self._loop.now + self._terms.drain_grace)
         self.account.settle()
         self._settled.set(None)
+        await self._hear_out(self._ends + self._terms.silence)
+        self._stderr.close()
+
+    async def _hear_out(self, until: float) -> None:
+        """Wait for the end of stderr, which what the program has left running may hold open."""
+        if not self._stderr.done.done:
+            with contextlib.suppress(DeadlineExceeded):
+                await self._stderr.done.wait(until)
 
     def _log_ending(self) -> None:
         """Log a bad end of a program that has answered; of another one its error tells."""

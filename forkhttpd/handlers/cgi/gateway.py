@@ -180,11 +180,12 @@ class Gateway:
 
 
 def _document(exchange: Exchange, head: Head, first: bytes) -> Response:
-    body = Chunks(exchange.pieces(), head.length, first)
+    body = Chunks(exchange.pieces(), head.length, first, on_lag=exchange.keep)
     return Response(head.status, head.fields, body, on_close=exchange.close, reason=head.reason)
 
 
 async def _pass_on(exchange: Exchange) -> Response:
     """Return the answer of an NPH script as it stands; its status is for the log."""
     status, first = await exchange.read_status_line()
-    return Response(status, (), Raw(exchange.pieces(), first), on_close=exchange.close)
+    body = Raw(exchange.pieces(), first, on_lag=exchange.keep)
+    return Response(status, (), body, on_close=exchange.close)

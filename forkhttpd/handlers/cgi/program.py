@@ -20,7 +20,10 @@ class End(Protocol):
 
 
 class Program(Protocol):
-    """A running program, as `launch` returns it; the exchange closes the pipes."""
+    """A running program, as `launch` returns it; the exchange closes the pipes.
+
+    stderr: a descriptor that does not block.
+    """
 
     @property
     def pid(self) -> int: ...
@@ -31,7 +34,7 @@ class Program(Protocol):
     @property
     def stdout(self) -> Pipe: ...
     @property
-    def stderr(self) -> Pipe: ...
+    def stderr(self) -> int: ...
     @property
     def exited(self) -> End: ...
     def kill(self, *, overdue: bool) -> None: ...

@@ -4,12 +4,11 @@ It is read to its end whatever it holds, or a program that complains at length w
 (C1); only what of it reaches the log is limited (C13).
 """
 
-import contextlib
 import logging
 import os
 
 from forkhttpd.http1.account import Account
-from forkhttpd.loop import DeadlineExceeded, Future, Loop, Pipe
+from forkhttpd.loop import READ_SIZE, Future, Loop
 
 LOG_LIMIT = 65536  # bytes of a program's stderr that reach the log
 LINE_LIMIT = 4096
@@ -17,37 +16,56 @@ TAIL_SIZE = 4096  # bytes
 
 
 class Stderr:
-    """Reads one program's stderr.
+    """Reads one program's stderr from a descriptor that does not block, and owns it.
 
     prefix: begins every line in the log; account: counts the bytes; tail: the last TAIL_SIZE of
-    them; done: set at the end.
+    them; done: set at the end, when it is closed.
     """
 
-    __slots__ = ("_account", "_log", "_logged", "_prefix", "done", "tail")
+    __slots__ = ("_account", "_fd", "_log", "_logged", "_loop", "_prefix", "_rest", "done", "tail")
 
-    def __init__(self, loop: Loop, log: logging.Logger, *, prefix: str, account: Account) -> None:
+    def __init__(
+        self, loop: Loop, fd: int, log: logging.Logger, *, prefix: str, account: Account
+    ) -> None:
         self.done: Future[None] = Future(loop)
-        self._log = log
-        self._prefix = prefix
         self._account = account
+        self._fd = fd
+        self._log = log
         self._logged = 0
+        self._loop = loop
+        self._prefix = prefix
+        self._rest = b""
         self.tail = b""
+        loop.watch(fd, self._read)
 
-    async def read(self, pipe: Pipe, deadline: float) -> None:
-        """Read to the end, at most until the deadline, and close the pipe."""
-        rest = b""
-        with pipe:
-            while piece := await _receive(pipe, deadline):
-                self._account.stderr += len(piece)
-                self.tail = (self.tail + piece)[-TAIL_SIZE:]
-                *lines, rest = (rest + piece).split(b"\n")
-                if len(rest) > LINE_LIMIT:
-                    lines, rest = [*lines, rest], b""
-                for line in lines:
-                    self._log_line(line)
-        if rest:
-            self._log_line(rest)
+    def close(self) -> None:
+        """Read no more; a second call does nothing."""
+        if self.done.done:
+            return
+        self._loop.unwatch(self._fd)
+        os.close(self._fd)
+        if self._rest:
+            self._log_line(self._rest)
         self.done.set(None)
+
+    def _read(self, _events: int) -> None:
+        try:
+            piece = os.read(self._fd, READ_SIZE)
+        except BlockingIOError:  # somebody else has read from /proc/PID/fd/2
+            return
+        if piece:
+            self._take(piece)
+        else:
+            self.close()
+
+    def _take(self, piece: bytes) -> None:
+        self._account.stderr += len(piece)
+        self.tail = (self.tail + piece)[-TAIL_SIZE:]
+        *lines, self._rest = (self._rest + piece).split(b"\n")
+        if len(self._rest) > LINE_LIMIT:
+            lines, self._rest = [*lines, self._rest], b""
+        for line in lines:
+            self._log_line(line)
 
     def _log_line(self, line: bytes) -> None:
         """Log a line unless too much was."""
@@ -59,9 +77,3 @@ class Stderr:
             self._log.warning(
                 "%s: stderr over %d bytes, the rest is not logged", self._prefix, LOG_LIMIT
             )
-
-
-async def _receive(pipe: Pipe, deadline: float) -> bytes:
-    with contextlib.suppress(DeadlineExceeded):
-        return await pipe.receive(deadline)
-    return b""

@@ -1,0 +1,138 @@
+"""A worker's channel to a spawner, whose end of it is in the test's hands."""
+
+import os
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from forkhttpd import channel
+from forkhttpd.inheritance import Door
+from forkhttpd.loop import Task
+from forkhttpd.spawner.protocol import Exited, Kill, Message, Start, Started, decode, encode
+from forkhttpd.worker.launcher import Answer, Program
+from forkhttpd.worker.launcher import Line as Channel
+from tests.worker.making import Line, open_line
+
+LONG = b"A=" + b"a" * 100_000
+
+
+class Spawner:
+    """The other end, and what the worker got."""
+
+    def __init__(self, line: Line) -> None:
+        self.line = line
+        self.loop = line.loop
+        self._outside, self._inside = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.channel = Channel(line.loop, Door(self._outside, self._inside))
+        self.answers: list[Answer] = []
+        self._ends: list[int] = []
+        self._near: socket.socket | None = None
+
+    def launch(self, env: bytes = b"A=b") -> Task:
+        """Have the worker ask for a program."""
+
+        async def launch() -> None:
+            start = Start(0, (b"/bin/true",), (env,), b"/", leave_background=False)
+            self.answers.append(await self.channel.launch(start, None))
+
+        task = self.loop.spawn(launch())
+        self.loop.turn(0)
+        return task
+
+    def receive(self) -> Message:
+        """Return what the worker has sent."""
+        if self._near is None:
+            _, fds = channel.receive(self._inside)
+            self._near = socket.socket(fileno=fds[0])
+        data, _ = channel.receive(self._near)
+        return decode(data)
+
+    def send(self, message: Message) -> None:
+        """Send an answer; pipes go with Started."""
+        assert self._near is not None
+        pipes = [os.pipe() for _ in range(2)] if isinstance(message, Started) else []
+        channel.send(self._near, encode(message), [reading for reading, _ in pipes])
+        for reading, writing in pipes:
+            os.close(reading)
+            self._ends.append(writing)
+
+    def hang_up(self) -> None:
+        """Be lost, as the worker hears in its next turn."""
+        if self._near is not None:
+            self._near.close()
+        self.loop.turn(0)
+
+    def close(self) -> None:
+        """Close all."""
+        self.hang_up()
+        self._outside.close()
+        self._inside.close()
+        for end in self._ends:
+            os.close(end)
+
+    def has_readers(self) -> bool:
+        """Whether the worker holds its end of any pipe."""
+        for end in self._ends:
+            try:
+                os.write(end, b"x")
+            except BrokenPipeError:
+                continue
+            return True
+        return False
+
+
+@pytest.fixture
+def spawner() -> Iterator[Spawner]:
+    with open_line() as line:
+        spawner = Spawner(line)
+        yield spawner
+        spawner.close()
+
+
+def test_programs_start_and_exit(spawner: Spawner) -> None:
+    spawner.launch()
+    start = spawner.receive()
+    spawner.send(Started(start.id, 4711, 0.25))
+    spawner.loop.turn(1)
+    (program,) = spawner.answers
+    assert isinstance(program, Program)
+    assert (program.pid, program.queue_wait) == (4711, 0.25)
+    assert not os.get_blocking(program.stderr)
+    spawner.send(Exited(start.id, 3 << 8, 0.1, 0.2, 300, 0.4))
+    spawner.loop.turn(1)
+    assert not spawner.channel.is_busy
+    assert spawner.line.run(program.exited.wait(spawner.loop.now + 5)).status == 3
+    program.close()
+
+
+def test_C15_who_leaves_while_the_program_starts_leaves_no_pipe_open(spawner: Spawner) -> None:
+    task = spawner.launch()
+    start = spawner.receive()
+    task.cancel()
+    spawner.send(Started(start.id, 4711, 0.0))
+    assert spawner.has_readers()
+    spawner.loop.turn(1)
+    spawner.loop.turn(0)
+    assert spawner.answers == []
+    assert not spawner.has_readers()
+    assert isinstance(spawner.receive(), Kill)
+
+
+def test_what_finds_no_room_is_sent_when_there_is_some(spawner: Spawner) -> None:
+    for _ in range(20):
+        spawner.launch(LONG)
+    ids = []
+    for _ in range(20):
+        ids.append(spawner.receive().id)
+        spawner.loop.turn(0)
+    assert ids == list(range(1, 21))
+    spawner.loop.turn(0)
+
+
+def test_a_spawner_that_is_lost_is_the_answer(spawner: Spawner) -> None:
+    spawner.launch()
+    spawner.receive()
+    spawner.hang_up()
+    assert spawner.answers == [None]
+    assert not spawner.channel.is_busy
