@@ -99,7 +99,6 @@ def _nginxes() -> tuple[Server, Server]:
         needs=(nginx.program, _installed("fcgiwrap")),
         abilities=frozenset({Ability.KEEPS}) | _PROGRAMS,
         unwaited=_PROGRAMS,  # fcgiwrap ignores SIGCHLD
-        quick=True,
     )
     return nginx, both
 
@@ -117,7 +116,6 @@ def _apaches() -> tuple[Server, Server]:
         - {Ability.PATIENCE},  # a thread for each until its head is read
         unwaited=_PROGRAMS,  # mod_cgid's daemon ignores SIGCHLD
         reload=signal.SIGUSR1,
-        quick=True,
     )
     prefork = Server(
         name="apache-prefork",

@@ -1,6 +1,7 @@
 """The plan of a run: everybody in every round, in changing company."""
 
 from scripts.benchmark.case import CASES, Ability, Kind
+from scripts.benchmark.cli import QUICK
 from scripts.benchmark.peers import servers
 from scripts.benchmark.rounds import plan
 
@@ -61,3 +62,13 @@ def test_a_quick_run_has_most_kinds_of_cases_and_somebody_for_each() -> None:
     for case in quick:
         able = {known.name for known in servers() if known.quick and known.can(case)}
         assert {"forkhttpd", "lighttpd"} <= able
+
+
+def test_a_quick_run_puts_load_on_its_servers_for_a_minute() -> None:
+    """All in all it is to take less than two, on a busy machine, too."""
+    known = [server for server in servers() if server.quick]
+    entries = [(case, [one.name for one in known if one.can(case)]) for case in CASES if case.quick]
+    rounds, seconds = QUICK
+    steps = plan(entries, rounds=rounds, seed=1)
+    longer = {Kind.LOAD: 0, Kind.BUSY: 1, Kind.ALONE: 0}
+    assert sum(seconds + longer[step.case.kind] for step in steps) <= 70
