@@ -58,7 +58,7 @@ class KernelTLSStream:
         "wire",
     )
 
-    def __init__(self, loop: Loop, connected: socket.socket, context: ssl.SSLContext) -> None:
+    def __init__(self, loop: Loop, connected: socket.SocketType, context: ssl.SSLContext) -> None:
         self.wire = Stream(loop, connected)
         self.port = self.wire.port
         self._loop = loop
@@ -319,7 +319,7 @@ class KernelTLSStream:
         return True
 
 
-def has_kernel_key(connected: socket.socket) -> bool:
+def has_kernel_key(connected: socket.SocketType) -> bool:
     """Whether what is sent on a socket is encrypted by the kernel."""
     try:
         return bool(connected.getsockopt(_SOL_TLS, _TLS_TX, _CRYPTO_INFO_SIZE))

@@ -32,7 +32,7 @@ class Stream:
 
     __slots__ = ("_loop", "_recv", "_rest", "_returned", "_send", "_socket", "port")
 
-    def __init__(self, loop: Loop, connected: socket.socket) -> None:
+    def __init__(self, loop: Loop, connected: socket.SocketType) -> None:
         self.port = Port(loop, connected.fileno())
         self._loop = loop
         self._socket = connected

@@ -63,7 +63,7 @@ class TLSStream:
         "wire",
     )
 
-    def __init__(self, loop: Loop, connected: socket.socket, context: ssl.SSLContext) -> None:
+    def __init__(self, loop: Loop, connected: socket.SocketType, context: ssl.SSLContext) -> None:
         self.wire = Stream(loop, connected)
         self.port = self.wire.port
         self._loop = loop

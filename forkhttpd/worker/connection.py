@@ -60,6 +60,12 @@ _NO_LINE = RequestLine("", Target("", "", "", "", -1), Version.HTTP_1_1, "")
 _REFUSALS = {400: logging.INFO, 403: logging.WARNING, 413: logging.INFO}
 
 
+async def serve(context: Context, shortcut: Shortcut) -> None:
+    """Serve a client to the end, and close its socket."""
+    if shortcut.entrance.tls is not None or not await shortcut.wait():
+        await Connection(context, shortcut).serve()
+
+
 class Connection:
     """A client's connection.  `serve` is its whole life; it closes the socket."""
 

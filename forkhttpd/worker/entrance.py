@@ -43,7 +43,7 @@ class Entrance:
     prove: Prove = _prove_nothing
     answers: Answers = field(default_factory=Answers)
 
-    def stream(self, loop: Loop, connected: socket.socket) -> ByteStream:
+    def stream(self, loop: Loop, connected: socket.SocketType) -> ByteStream:
         """Return what a connection that came in here is served over."""
         if self.tls is None:
             return Stream(loop, connected)

@@ -18,7 +18,7 @@ from forkhttpd.worker.entrance import Entrance
 from forkhttpd.worker.headcount import Headcount
 from forkhttpd.worker.notice import Notice
 
-Serve = Callable[[Entrance, socket.socket, Endpoint], Coroutine[None, None, None]]
+Serve = Callable[[Entrance, socket.SocketType, Endpoint], Coroutine[None, None, None]]
 """Serves a connection of a client to its end, and closes the socket."""
 
 
@@ -38,7 +38,9 @@ class Reception:
         """Whether connections of an entrance come through here."""
         return entrance.is_proxied or self._headcount is not None
 
-    async def receive(self, entrance: Entrance, connected: socket.socket, client: Endpoint) -> None:
+    async def receive(
+        self, entrance: Entrance, connected: socket.SocketType, client: Endpoint
+    ) -> None:
         """Serve a connection, or close it."""
         if entrance.is_proxied:
             header = await self._hear(connected, client)
@@ -61,7 +63,7 @@ class Reception:
         else:
             connected.close()
 
-    async def _hear(self, connected: socket.socket, peer: Endpoint) -> ProxyHeader | None:
+    async def _hear(self, connected: socket.SocketType, peer: Endpoint) -> ProxyHeader | None:
         """Take the header; None when there is none, or when nobody may speak for others here."""
         context = self._context
         if context.proxies is None or not context.proxies.trust(peer.host):
@@ -98,7 +100,7 @@ class _Arrival:
         self._task.hurry(self._loop.now + patience)
 
 
-async def _take_header(loop: Loop, connected: socket.socket, deadline: float) -> ProxyHeader:
+async def _take_header(loop: Loop, connected: socket.SocketType, deadline: float) -> ProxyHeader:
     """Take exactly the header.  Raises ProxyHeaderError, DeadlineExceeded, Disconnected."""
     port = Port(loop, connected.fileno())
     try:

@@ -23,7 +23,7 @@ from typing import Final
 from forkhttpd.http1.errors import HTTPError
 from forkhttpd.http1.request import Endpoint, Hop, Request, RequestLine
 from forkhttpd.http1.response import Bytes, Empty, FileSlice, Proof, Rendered, Response
-from forkhttpd.loop import ASLEEP, AWAKE, ByteStream, Disconnected
+from forkhttpd.loop import ASLEEP, AWAKE, ByteStream, DeadlineExceeded, Disconnected, Task
 from forkhttpd.worker import accesslog
 from forkhttpd.worker.answers import CRLF, VERSION_BYTES, Answer, Kind, Named, Unsent
 from forkhttpd.worker.context import Context
@@ -46,6 +46,7 @@ class Shortcut:
         "_context",
         "_id",
         "_kinds",
+        "_task",
         "_unsent",
         "_who",
         "client",
@@ -76,8 +77,11 @@ class Shortcut:
         self._context = context
         self.entrance = entrance
         self._kinds = entrance.answers.kinds
+        self._task: Task
         self._unsent: Unsent | None = None
         self._who = accesslog.who(client)
+
+    request: Request | None = None  # is what a Connection answers
 
     @property
     def name(self) -> str:
@@ -86,12 +90,32 @@ class Shortcut:
 
     def welcome(self) -> bool:
         """Answer what a new client has sent already; whether that was all, and it is gone."""
-        if self.entrance.tls is not None:
-            return False
-        if self.take() != AWAKE or not self.is_last or self.has_left or self.stream.port.can_read:
-            return False
-        self.stream.close()
-        return True
+        return self.entrance.tls is None and self.take() == AWAKE and self._is_over()
+
+    async def wait(self) -> bool:
+        """Answer what is known until something else comes; whether that was all, and it is gone.
+
+        What a Connection has for the rest, and not even needs for what is known, takes 6 of 72 µs
+        of one whose request comes a moment after it was accepted; on a busy machine half are such.
+        """
+        stream, context = self.stream, self._context
+        self._task = context.loop.current
+        context.connections.add(self)
+        data = None
+        try:
+            while data is None:
+                deadline = context.loop.now + context.patience
+                data = await stream.receive_unless(self.take, deadline)
+        except DeadlineExceeded:
+            data = b""  # as if it had left
+        finally:
+            context.connections.discard(self)
+        stream.give_back(data)
+        return self._is_over()
+
+    def retire(self, patience: float) -> None:
+        """Wait no longer than `patience` seconds for a request."""
+        self._task.hurry(self._context.loop.now + patience)
 
     def take(self) -> float:
         """Answer what has come and return the new deadline (a `Taker`)."""
@@ -114,6 +138,13 @@ class Shortcut:
         self._asked_at = context.loop.turns
         stream.give_back(data)
         return AWAKE
+
+    def _is_over(self) -> bool:
+        """Close the connection if nothing can come of it any more; whether it is so."""
+        if not self.is_last or self.has_left or self.stream.port.can_read:
+            return False
+        self.stream.close()
+        return True
 
     async def finish(self, sender: Sender) -> None:
         """Send what `take` has left; raises as `Sender.send` does."""

@@ -38,7 +38,7 @@ from forkhttpd.privileges import become
 from forkhttpd.scoreboard import Cell, SlotState
 from forkhttpd.worker.acceptor import Acceptor
 from forkhttpd.worker.accesslog import AccessLog
-from forkhttpd.worker.connection import Connection
+from forkhttpd.worker.connection import serve
 from forkhttpd.worker.context import Context
 from forkhttpd.worker.entrance import Entrance, open_entrance
 from forkhttpd.worker.gate import Gate, load_verifiers
@@ -232,23 +232,25 @@ class Worker:
         )
 
     def _open_connection(
-        self, entrance: Entrance, connected: socket.socket, client: Endpoint
+        self, entrance: Entrance, connected: socket.SocketType, client: Endpoint
     ) -> None:
         if self._reception.is_due(entrance):
             self._loop.start(self._reception.receive(entrance, connected, client))
         else:
             shortcut = self._shortcut(entrance, connected, client)
             if not shortcut.welcome():
-                self._loop.start(Connection(self._context, shortcut).serve())
+                self._loop.start(serve(self._context, shortcut))
         if len(self._context.connections) >= self._context.limits.connections:
             self._tend_acceptors()
 
     def _serve(
-        self, entrance: Entrance, connected: socket.socket, client: Endpoint
+        self, entrance: Entrance, connected: socket.SocketType, client: Endpoint
     ) -> Coroutine[None, None, None]:
-        return Connection(self._context, self._shortcut(entrance, connected, client)).serve()
+        return serve(self._context, self._shortcut(entrance, connected, client))
 
-    def _shortcut(self, entrance: Entrance, connected: socket.socket, client: Endpoint) -> Shortcut:
+    def _shortcut(
+        self, entrance: Entrance, connected: socket.SocketType, client: Endpoint
+    ) -> Shortcut:
         self._connection_ids += 1
         stream = entrance.stream(self._loop, connected)
         return Shortcut(self._context, stream, entrance, client, id=self._connection_ids)

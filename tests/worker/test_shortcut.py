@@ -1,5 +1,6 @@
 """The short way answers what the long one would, as long as that is so, and gives back the rest."""
 
+import contextlib
 import json
 import logging
 import os
@@ -19,7 +20,7 @@ from forkhttpd.http1.request import Request
 from forkhttpd.http1.response import Proof, Response
 from forkhttpd.loop import Stream
 from forkhttpd.worker.accesslog import AccessLog
-from forkhttpd.worker.connection import Connection
+from forkhttpd.worker.connection import serve
 from forkhttpd.worker.context import Context
 from forkhttpd.worker.entrance import Entrance
 from forkhttpd.worker.errorpage import error_response
@@ -92,8 +93,7 @@ class Visit:
             self.context, Stream(loop, near), self.entrance, CLIENT, id=len(self._clients)
         )
         if not shortcut.welcome():
-            connection = Connection(self.context, shortcut)
-            loop.start(connection.serve())
+            loop.start(serve(self.context, shortcut))
         return client
 
     def read(self, client: socket.socket, done: Callable[[bytes], bool]) -> bytes:
@@ -109,6 +109,12 @@ class Visit:
                 continue
         return data
 
+    def turn_until(self, done: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while not done():
+            assert time.monotonic() < deadline
+            self._line.loop.turn(0.01)
+
     def ask(self, client: socket.socket, request: bytes) -> bytes:
         """Return the answer, which says how long it is."""
         client.sendall(request)
@@ -121,14 +127,17 @@ class Visit:
     def close(self) -> None:
         for client in self._clients:
             client.close()
-        deadline = time.monotonic() + PATIENCE
-        while self.context.connections:
-            assert time.monotonic() < deadline
-            self._line.loop.turn(0.01)
+        self.turn_until(lambda: not self.context.connections)
         self._line.stream.close()
         self._line.client.close()
         self._line.loop.close()
         os.close(self._fd)
+
+
+def _has_ended(client: socket.socket) -> bool:
+    with contextlib.suppress(BlockingIOError):
+        return client.recv(1000) == b""
+    return False
 
 
 def _has_head(data: bytes) -> bool:
@@ -278,6 +287,41 @@ def test_who_wants_to_close_later_is_answered_and_gone(visit: Visit) -> None:
     assert visit.ask(client, LAST).endswith(b"one")
     visit.read(client, lambda _: not visit.context.connections)
     assert client.recv(1000) == b""
+
+
+def test_nothing_but_known_requests_makes_no_connection_of_a_client(visit: Visit) -> None:
+    visit.ask(visit.connect(), PAGE)
+    for client in [visit.connect(), visit.connect(first=PAGE)]:
+        before = set(visit.context.connections)
+        for _ in range(3):
+            assert visit.ask(client, PAGE).endswith(b"one")
+        assert visit.context.connections == before
+        assert visit.ask(client, ABSENT + PAGE).count(b"HTTP/1.1 ") >= 1
+        assert visit.context.connections != before
+
+
+def test_who_waits_and_then_closes_is_answered_and_gone_in_the_same_turn(visit: Visit) -> None:
+    visit.read(visit.connect(first=LAST), lambda data: data.endswith(b"one"))
+    client = visit.connect()
+    assert len(visit.context.connections) == 1
+    assert visit.ask(client, LAST).endswith(b"one")
+    assert client.recv(1000) == b""
+    assert not visit.context.connections
+    assert len(visit.asked) == 1
+
+
+@pytest.mark.parametrize("known", [b"", PAGE])
+@pytest.mark.parametrize("hurried", [False, True])
+def test_H9_who_asks_nothing_for_long_enough_is_sent_away(
+    visit: Visit, known: bytes, hurried: bool
+) -> None:
+    visit.ask(visit.connect(), PAGE)
+    visit.context.patience = PATIENCE if hurried else 0.0
+    client = visit.connect(first=known)
+    visit.read(client, _is_whole if known else lambda _: True)
+    for connection in visit.context.connections if hurried else ():
+        connection.retire(0.0)
+    visit.turn_until(lambda: _has_ended(client))
 
 
 @pytest.mark.parametrize("size", [1, 20, len(PAGE) - 1])
