@@ -179,6 +179,10 @@ class Scoreboard:
         self._words = memoryview(self._map).cast("Q")
         self.half = self._words[_Head.SERVING]
 
+    def keep_from_forks(self) -> None:
+        """Have a fork of this process not find it in its memory, where it must not be used."""
+        self._map.madvise(mmap.MADV_DONTFORK)
+
     def close(self) -> None:
         """Unmap it, for all slots as well; `fd` is not closed."""
         self._words.release()

@@ -9,7 +9,10 @@ import importlib
 import importlib.machinery
 import sys
 from types import ModuleType
-from typing import Any, Mapping, Optional
+from typing import Any, List, Mapping, Optional
+
+# What was imported by `run`, for good.
+_KEPT: List[ModuleType] = []
 
 
 class Bundle:
@@ -45,6 +48,7 @@ def run(sources: Mapping[str, str], entry: str, *arguments: Any) -> Any:
     bundle = Bundle(sources)
     sys.meta_path.insert(0, bundle)
     module = importlib.import_module(entry)
+    _KEPT.append(module)
     sys.meta_path.remove(bundle)
     for name in sources:
         sys.modules.pop(name, None)

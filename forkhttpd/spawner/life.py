@@ -87,6 +87,15 @@ _SAME = tuple(
 _CLOSES_RANGES = sys.version_info >= (3, 10) and _can_close_ranges()
 
 
+class Scene(NamedTuple):
+    """What was made for all runs of a script: the loader of its __main__, what is to be called in
+    the end, and which modules have to be renewed in each process."""
+
+    loader: SourceFileLoader
+    ending: Ending
+    renewed: Tuple[str, ...]
+
+
 class Stage:
     """What all runs of a script find, set in the spawner for the moment in which it forks.
 
@@ -103,7 +112,7 @@ class Stage:
         self._environment = list(os.environb), list(os.environb.values())
         self._saved: Tuple[Any, ...] = ()
 
-    def set(self, script: Script, env: Sequence[bytes], *, fed: bool) -> None:
+    def set(self, script: Script, env: Sequence[bytes], *, fed: bool) -> Scene:
         """Make the interpreter what it would be at the first line of the script.
 
         env: of a request; what is the same in all of them is set already; fed: whether stdin is a
@@ -127,7 +136,13 @@ class Stage:
         self._stash.open()
         sys.path.insert(0, script.directory)
         self._stash.bring(script.first)
+        scene = Scene(
+            SourceFileLoader("__main__", script.file),
+            ending(self._stash.ready, known=known_modules()),
+            tuple(self._stash.renewed),
+        )
         gc.freeze()
+        return scene
 
     def strike(self) -> None:
         """Be the spawner again.  A SIGCHLD of meanwhile is lost: look for who has ended."""
@@ -152,6 +167,7 @@ class Birth(NamedTuple):
     """All that a life begins with; stdio and orders are descriptors, stdin a file if `has_file`."""
 
     script: Script
+    scene: Scene
     argv: Tuple[bytes, ...]
     command: Command
     stdio: List[int]
@@ -215,13 +231,13 @@ def _begin(birth: Birth, env: Environment) -> Life:
     birth.image.show(birth.command, [b"%b=%b" % entry for entry in _entries(env)])
     if birth.has_file:
         birth.streams.renew_stdin()
-    for name in birth.stash.renewed:
+    for name in birth.scene.renewed:
         renew(name, sys.modules[name], stderr=sys.stderr)
     birth.stash.look_again()
     code = birth.script.code or _compile(birth.script.file)
     gc.freeze()  # what is the spawner's is neither to be seen nor to be collected
-    names = _main(birth.script.file, birth.origin)
-    return code, names, ending(birth.stash.ready, known=known_modules())
+    names = _main(birth.script.file, birth.scene.loader, birth.origin)
+    return code, names, birth.scene.ending
 
 
 def _close_all_but(orders: int) -> None:
@@ -303,14 +319,14 @@ def _compile(file: str) -> CodeType:
     return code
 
 
-def _main(file: str, origin: Origin) -> Dict[str, Any]:
+def _main(file: str, loader: SourceFileLoader, origin: Origin) -> Dict[str, Any]:
     """Return the namespace of a new __main__, its names in the order that scripts see."""
     module = ModuleType("__main__")
     names = vars(module)
     names.clear()
     names.update(origin.namespace)
     names["__file__"] = file
-    names["__loader__"] = SourceFileLoader("__main__", file)
+    names["__loader__"] = loader
     sys.modules["__main__"] = module
     sys.path_importer_cache[file] = None
     return names

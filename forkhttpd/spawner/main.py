@@ -31,7 +31,8 @@ _NOT_OURS = (
 )
 
 # In the process of a script: all that the spawner was, with the frames it was in.  To free it costs
-# more than to let it be.
+# more than to let it be, and would close descriptors that are the script's by now.  So it has to
+# stay, and does, as boot.py keeps this module.
 _KEPT: List[object] = []
 
 
@@ -72,6 +73,7 @@ def _serve(settings: Settings, origin: Optional[Origin]) -> Iterator[Birth]:
     image.find().show_title(f"forkhttpd: spawner [{settings.name}]".encode())
     os.umask(settings.umask)
     scoreboard = Scoreboard(settings.scoreboard)
+    scoreboard.keep_from_forks()
     slot = _occupy_slot(settings, scoreboard)
     spawner = Spawner(settings, slot, origin=origin, signals=_listen_for_signals())
     pid = os.getpid()
@@ -79,8 +81,6 @@ def _serve(settings: Settings, origin: Optional[Origin]) -> Iterator[Birth]:
         spawner.open()
         while spawner.run():
             for birth in spawner.pool.fork():
-                spawner.let_go()
-                scoreboard.close()
                 yield birth
             spawner.pool.reap()  # a SIGCHLD may have been lost (life.Stage)
     finally:

@@ -13,7 +13,6 @@ deadline.  How it ends, each phase a row:
               master has gone
 """
 
-import _socket
 import math
 import os
 import resource
@@ -116,16 +115,6 @@ class Spawner:
                 return True
             self._turn(timeout=self._timeout())
         return False
-
-    def let_go(self) -> None:
-        """Forget all descriptors: we have become a program, and all of them are our parent's.
-
-        What would close one by itself, at any later time, must not know its number.  By functions
-        of C: a method of the module socket costs ten pages, each a copy.
-        """
-        self._epoll.close()
-        for end in (self._door, self._control, *(peer.channel for peer in self._peers.values())):
-            _socket.socket.detach(end)
 
     def _turn(self, *, timeout: float) -> None:
         for fd, events in self._epoll.poll(timeout):

@@ -31,7 +31,7 @@ from typing import Any, Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
 from forkhttpd.spawner import errorlog, image, scout
 from forkhttpd.spawner.cgroup import Cgroup
-from forkhttpd.spawner.life import Birth, Stage, command_of, take_signals
+from forkhttpd.spawner.life import Birth, Scene, Stage, command_of, take_signals
 from forkhttpd.spawner.limits import Allowance
 from forkhttpd.spawner.origin import Origin, starting_entries
 from forkhttpd.spawner.pages import take_code_along
@@ -128,8 +128,8 @@ class Warm:
         try:
             allowance.lower()
             os.chdir(plan.directory)
-            self._stage.set(plan.script, start.env, fed=plan.has_input)
-            births = [self._birth(plan, start, nest) for nest in nests]
+            scene = self._stage.set(plan.script, start.env, fed=plan.has_input)
+            births = [self._birth(plan, scene, start, nest) for nest in nests]
             for birth in births:
                 pid = os.fork()
                 if pid == 0:
@@ -160,9 +160,10 @@ class Warm:
         for nest in nests[len(born) :]:
             nest.close_ours()
 
-    def _birth(self, plan: Plan, start: Start, nest: Nest) -> Birth:
+    def _birth(self, plan: Plan, scene: Scene, start: Start, nest: Nest) -> Birth:
         return Birth(
             plan.script,
+            scene,
             start.argv,
             self._image.command(command_of(plan.script)),
             nest.its_stdio,
