@@ -31,6 +31,7 @@ the pool's interpreter on it.  Hence the rules:
     traces       what an import leaves behind
     stash        modules that are imported ahead
     spares       forks that wait for requests
+    stage        what all runs of a script find
     life         a script's life in a fork
     pages        what a fork takes along without a fault
     image        what ps and /proc show

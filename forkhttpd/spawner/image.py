@@ -7,11 +7,14 @@ fails, nothing is said.
 
 import os
 from contextlib import suppress
+from os import open as _open
+from os import pwrite
 from typing import List, NamedTuple, Sequence
 
 _ARG_START = 48 - 3  # fields of /proc/PID/stat, proc(5), counted from the one after the name
 _MARKER = b"UNIQUE_ID="
 _LONGEST_TITLE = 256
+_WRITING = os.O_WRONLY | os.O_CLOEXEC
 
 
 class Command(NamedTuple):
@@ -32,37 +35,42 @@ class Image(NamedTuple):
     def show_title(self, title: bytes) -> None:
         """Show what a spawner is called, and no environment."""
         words = title[:_LONGEST_TITLE].ljust(self.arg_end - self.arg_start, b"\0")
-        self._write(Command(words, title[:15]), b"\0" * (self.env_end - self.env_start))
+        self.show(Command(words, title[:15]), b"\0" * (self.env_end - self.env_start))
 
     def command(self, argv: Sequence[str]) -> Command:
         """Return how to show a command, whose last word gives the process its name."""
         words = b"\0".join(map(os.fsencode, argv)).ljust(_LONGEST_TITLE, b"\0")
         return Command(words, os.fsencode(argv[-1]).rpartition(b"/")[2][:15])
 
-    def show(self, command: Command, env: Sequence[bytes]) -> None:
+    def environment(self, env: Sequence[bytes]) -> bytes:
+        """Return how to show an environment."""
+        entries = b"\0".join(env)
+        if len(entries) < self.env_end - self.env_start:
+            return entries
+        return b"\0".join(self._that_fits(env))
+
+    def show(self, command: Command, entries: bytes) -> None:
         """Show a command and its environment, where a title has been shown.
 
-        No more is written than is to be seen then: each page costs a copy.
+        No more is written than is to be seen then: each page costs a copy.  The last byte of a
+        place stays NUL: without it the kernel reads on in what follows.
         """
-        entries = b"\0".join(env)
-        if len(entries) >= self.env_end - self.env_start:
-            entries = b"\0".join(self._that_fits(env))
-        self._write(command, entries)
-
-    def _write(self, command: Command, entries: bytes) -> None:
-        """The last byte of a place stays NUL: without it the kernel reads on in what follows."""
-        room_for_command = self.arg_end - self.arg_start - 1
-        room_for_environment = self.env_end - self.env_start - 1
+        arg_start, arg_end, env_start, env_end = self
+        words, name = command
+        room_for_command = arg_end - arg_start - 1
+        room_for_environment = env_end - env_start - 1
         if room_for_command <= 0 or room_for_environment <= 0:
             return
-        with suppress(OSError):
-            comm = os.open("/proc/self/comm", os.O_WRONLY | os.O_CLOEXEC)
-            os.write(comm, command.name)
+        try:  # contextlib.suppress is of Python, and costs ten pages
+            comm = _open("/proc/self/comm", _WRITING)
+            os.write(comm, name)
             os.close(comm)
-            memory = os.open("/proc/self/mem", os.O_WRONLY | os.O_CLOEXEC)
-            os.pwrite(memory, command.words[:room_for_command], self.arg_start)
-            os.pwrite(memory, entries[:room_for_environment], self.env_start)
+            memory = _open("/proc/self/mem", _WRITING)
+            pwrite(memory, words[:room_for_command], arg_start)
+            pwrite(memory, entries[:room_for_environment], env_start)
             os.close(memory)
+        except OSError:
+            pass
 
     def _that_fits(self, env: Sequence[bytes]) -> List[bytes]:
         """Whole entries only; first the one that marks our descendants."""

@@ -1,7 +1,7 @@
 """A script's life in a fork of the spawner: it begins as if the interpreter had just started.
 
 Whatever a script can tell is what it would be after exec.  What all runs of a script have in common
-is set before it is forked (Stage), the rest in its own process (begin).  When that returns, one
+is set before it is forked (stage.py), the rest in its own process (begin).  When that returns, one
 frame of ours is left, the file that the interpreter was started with, and runs the script.
 
 Where anything speaks against it (the script does not compile, say), the process becomes the
@@ -30,25 +30,21 @@ What remains different, and why (tests/spawner/warm holds this list to be comple
                              functions of modules that others import are registered too
 """
 
-import _signal  # type: ignore[import-not-found]
-import _warnings
 import gc
 import os
 import signal
 import sys
 import time
+from _signal import SIG_SETMASK, pthread_sigmask  # type: ignore[import-not-found]
 from contextlib import suppress
-from importlib.machinery import SourceFileLoader
+from os import closerange, dup2, setsid
 from types import CodeType, ModuleType
-from typing import Any, Dict, Iterator, List, NamedTuple, NoReturn, Sequence, Tuple
+from typing import Any, Dict, List, NamedTuple, NoReturn, Sequence, Tuple
 
-from forkhttpd.spawner.ending import Ending, ending, known_modules
-from forkhttpd.spawner.image import Command, Image
-from forkhttpd.spawner.origin import Origin
-from forkhttpd.spawner.scripts import Script
-from forkhttpd.spawner.spares import Environment, await_orders
-from forkhttpd.spawner.stash import Stash, renew, replace
-from forkhttpd.spawner.streams import Streams
+from forkhttpd.spawner.ending import Ending
+from forkhttpd.spawner.spares import await_orders
+from forkhttpd.spawner.stage import IGNORED, Environment, Scene, set_environment
+from forkhttpd.spawner.stash import renew
 
 
 def _can_close_ranges() -> bool:
@@ -61,122 +57,18 @@ def _can_close_ranges() -> bool:
 # What the file that runs the script gets: code, namespace, and what to call in the end.
 Life = Tuple[CodeType, Dict[str, Any], Ending]
 
-# CPython's own at start, Python/pylifecycle.c.
-_IGNORED = (signal.SIGPIPE, signal.SIGXFSZ)
-
-# Variables that are the same in all requests for a script, and say nothing of a client.
-_SAME = tuple(
-    name + b"="
-    for name in (
-        b"DOCUMENT_ROOT",
-        b"GATEWAY_INTERFACE",
-        b"HTTPS",
-        b"PATH",
-        b"REDIRECT_STATUS",
-        b"REQUEST_SCHEME",
-        b"SCRIPT_FILENAME",
-        b"SCRIPT_NAME",
-        b"SERVER_ADDR",
-        b"SERVER_PORT",
-        b"SERVER_PROTOCOL",
-        b"SERVER_SOFTWARE",
-    )
-)
-
 # Whether the interpreter has close_range(2) do it; else it would ask for each of a billion.
 _CLOSES_RANGES = sys.version_info >= (3, 10) and _can_close_ranges()
-
-
-class Scene(NamedTuple):
-    """What was made for all runs of a script: the loader of its __main__, what is to be called in
-    the end, and which modules have to be renewed in each process."""
-
-    loader: SourceFileLoader
-    ending: Ending
-    renewed: Tuple[str, ...]
-
-
-class Stage:
-    """What all runs of a script find, set in the spawner for the moment in which it forks.
-
-    What is done here is done once for a burst, in memory that the spawner writes to anyway.
-    """
-
-    __slots__ = ("_environment", "_handlers", "_origin", "_saved", "_stash", "_streams")
-
-    def __init__(self, origin: Origin, stash: Stash, streams: Streams) -> None:
-        self._origin = origin
-        self._stash = stash
-        self._streams = streams
-        self._handlers = _handlers_to_change()
-        self._environment = list(os.environb), list(os.environb.values())
-        self._saved: Tuple[Any, ...] = ()
-
-    def set(self, script: Script, env: Sequence[bytes], *, fed: bool) -> Scene:
-        """Make the interpreter what it would be at the first line of the script.
-
-        env: of a request; what is the same in all of them is set already; fed: whether stdin is a
-        pipe.  Signals are blocked.
-        """
-        self._saved = (
-            _signal.set_wakeup_fd(-1),
-            dict(sys.modules),
-            list(sys.path),
-            list(sys.argv),
-            list(getattr(sys, "orig_argv", ())),
-            sys.executable,
-            sys._base_executable,  # type: ignore[attr-defined]
-        )
-        _restore(self._origin)
-        _set_environment(_same_in_all(env), self._origin)
-        for number, _, handler in self._handlers:
-            _signal.signal(number, handler)
-        self._streams.put_in_place(fed=fed)
-        _name_interpreter(script, self._origin)
-        self._stash.open()
-        sys.path.insert(0, script.directory)
-        self._stash.bring(script.first)
-        scene = Scene(
-            SourceFileLoader("__main__", script.file),
-            ending(self._stash.ready, known=known_modules()),
-            tuple(self._stash.renewed),
-        )
-        gc.freeze()
-        return scene
-
-    def strike(self) -> None:
-        """Be the spawner again.  A SIGCHLD of meanwhile is lost: look for who has ended."""
-        if not self._saved:
-            return
-        wakeup, modules, sys.path[:], argv, orig_argv, sys.executable, base = self._saved
-        sys._base_executable = base  # type: ignore[attr-defined]
-        sys.argv[:] = argv
-        if orig_argv:
-            sys.orig_argv[:] = orig_argv
-        self._stash.close()
-        replace(sys.modules, modules)
-        self._streams.put_back()
-        for number, handler, _ in self._handlers:
-            _signal.signal(number, handler)
-        _signal.set_wakeup_fd(wakeup, warn_on_full_buffer=False)
-        _set_environment(self._environment, self._origin)
-        self._saved = ()
 
 
 class Birth(NamedTuple):
     """All that a life begins with; stdio and orders are descriptors, stdin a file if `has_file`."""
 
-    script: Script
     scene: Scene
     argv: Tuple[bytes, ...]
-    command: Command
     stdio: List[int]
     has_file: bool
     orders: int
-    origin: Origin
-    stash: Stash
-    image: Image
-    streams: Streams
 
 
 def begin(birth: Birth) -> Life:
@@ -184,133 +76,54 @@ def begin(birth: Birth) -> Life:
 
     Signals are blocked when this begins, so that none is taken as the spawner's.
     """
+    scene, argv, stdio, has_file, orders = birth
     try:
-        _be_born(birth)
-        env = await_orders(birth.orders)
+        _be_born(stdio, orders)
+        env, shown = await_orders(orders)
     except BaseException:
         os._exit(127)
     try:
-        return _begin(birth, env)
+        return _begin(scene, env, shown, has_file)
     except Exception:
-        _execute(birth.argv, env)
+        _execute(argv, env)
 
 
-def _be_born(birth: Birth) -> None:
+def _be_born(stdio: Sequence[int], orders: int) -> None:
     """Become the leader of a session, which a program is from its first instruction."""
-    os.setsid()
-    for number, fd in enumerate(birth.stdio):
-        os.dup2(fd, number)
-    _close_all_but(birth.orders)
-    _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
+    setsid()
+    for number, fd in enumerate(stdio):
+        dup2(fd, number)
+    _close_all_but(orders)
+    pthread_sigmask(SIG_SETMASK, ())
 
 
-def take_signals() -> None:
-    """Take signals as CPython does that starts afresh."""
-    _signal.set_wakeup_fd(-1)
-    for number, _, handler in _handlers_to_change():
-        _signal.signal(number, handler)
-    _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
+def _begin(scene: Scene, env: Environment, shown: bytes, has_file: bool) -> Life:
+    """Live on, with all unpacked, here and above, and functions of C imported by their names.
 
-
-def _handlers_to_change() -> List[Tuple[int, Any, Any]]:
-    """Return the signals that CPython takes in another way than we do: how we do, and how it does.
-
-    With the functions of C, here and there: those of the module signal make enums of everything,
-    which copies a hundred pages of memory.
+    To look up an attribute that the spawner has not looked up lately copies three pages: of the
+    type cache, of the name, and of what is found.
     """
-    changeable = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
-    handlers: Dict[int, Any] = {int(number): _signal.SIG_DFL for number in changeable}
-    handlers[signal.SIGINT] = _signal.default_int_handler
-    handlers.update((int(number), _signal.SIG_IGN) for number in _IGNORED)
-    ours = {number: _signal.getsignal(number) for number in handlers}
-    return [(n, ours[n], handler) for n, handler in handlers.items() if ours[n] != handler]
-
-
-def _begin(birth: Birth, env: Environment) -> Life:
-    _set_environment(env, birth.origin)
-    birth.image.show(birth.command, [b"%b=%b" % entry for entry in _entries(env)])
-    if birth.has_file:
-        birth.streams.renew_stdin()
-    for name in birth.scene.renewed:
+    file, code, namespace, end, renewed, coerced, command, image, streams = scene
+    set_environment(env, coerced)
+    image.show(command, shown)
+    if has_file:
+        streams.renew_stdin()
+    for name in renewed:
         renew(name, sys.modules[name], stderr=sys.stderr)
-    birth.stash.look_again()
-    code = birth.script.code or _compile(birth.script.file)
+    code = code or _compile(file)
     gc.freeze()  # what is the spawner's is neither to be seen nor to be collected
-    names = _main(birth.script.file, birth.scene.loader, birth.origin)
-    return code, names, birth.scene.ending
+    return code, _main(namespace), end
 
 
 def _close_all_but(orders: int) -> None:
     if _CLOSES_RANGES:
-        os.closerange(3, orders)
-        os.closerange(orders + 1, 1 << 30)
+        closerange(3, orders)
+        closerange(orders + 1, 1 << 30)
         return
     for name in os.listdir("/proc/self/fd"):
         if int(name) > 2 and int(name) != orders:
             with suppress(OSError):  # the one that listed the directory
                 os.close(int(name))
-
-
-def _restore(origin: Origin) -> None:
-    """Undo what has changed; as a rule, nothing has since the stash was filled.
-
-    Every object that is touched is a page of memory copied (1 µs), so it is looked at first.
-    """
-    if len(sys.path_importer_cache) != len(origin.directories):
-        sys.path_importer_cache.clear()
-        sys.path_importer_cache.update(origin.directories)
-    lists: Tuple[Tuple[Any, Any], ...] = (
-        (sys.path, origin.path),
-        (sys.meta_path, origin.finders),
-        (sys.path_hooks, origin.hooks),
-        (_warnings.filters, origin.warnings),
-    )
-    for now, then in lists:
-        if now != then:
-            now[:] = then
-
-
-def _set_environment(env: Environment, origin: Origin) -> None:
-    """As os.environ does it, so that C sees it as well; without its codecs, which cost 60 µs.
-
-    C keeps each string for ever (man 3 setenv), which costs two pages: only what is not as it was.
-    """
-    data: Dict[bytes, bytes] = os.environ._data  # type: ignore[attr-defined]
-    before = dict(data)
-    data.clear()
-    data.update(_entries(env))
-    for name, value in origin.coerced:
-        data.setdefault(name, value)
-    if data.items() == before.items():
-        return
-    for name in before.keys() - data.keys():
-        os.unsetenv(name)
-    for name, value in data.items() - before.items():
-        os.putenv(name, value)
-
-
-def _entries(env: Environment) -> Iterator[Tuple[bytes, bytes]]:
-    return zip(*env)  # noqa: B905 - which only CPython 3.10 knows
-
-
-def _same_in_all(env: Sequence[bytes]) -> Environment:
-    pairs = [entry.split(b"=", 1) for entry in env if entry.startswith(_SAME)]
-    return [name for name, _ in pairs], [value for _, value in pairs]
-
-
-def _name_interpreter(script: Script, origin: Origin) -> None:
-    path = script.interpreter.path
-    if origin.base_executable == origin.executable:
-        sys._base_executable = path  # type: ignore[attr-defined]
-    sys.executable = path
-    sys.argv[:] = [script.file]
-    if hasattr(sys, "orig_argv"):
-        sys.orig_argv[:] = command_of(script)
-
-
-def command_of(script: Script) -> List[str]:
-    """Return the words that the interpreter was, as it were, started with."""
-    return [script.interpreter.name, script.file]
 
 
 def _compile(file: str) -> CodeType:
@@ -319,25 +132,25 @@ def _compile(file: str) -> CodeType:
     return code
 
 
-def _main(file: str, loader: SourceFileLoader, origin: Origin) -> Dict[str, Any]:
-    """Return the namespace of a new __main__, its names in the order that scripts see."""
+def _main(namespace: Dict[str, Any]) -> Dict[str, Any]:
+    """Return the namespace of a new __main__, its names in the order that scripts see.
+
+    Made by each process after its gc.freeze, or the collector would not find what refers to it.
+    """
     module = ModuleType("__main__")
     names = vars(module)
     names.clear()
-    names.update(origin.namespace)
-    names["__file__"] = file
-    names["__loader__"] = loader
+    names.update(namespace)
     sys.modules["__main__"] = module
-    sys.path_importer_cache[file] = None
     return names
 
 
 def _execute(argv: Sequence[bytes], env: Environment) -> NoReturn:
     """Become the program by execve, which takes no ignored signal for an answer."""
     try:
-        for number in _IGNORED:
+        for number in IGNORED:
             signal.signal(number, signal.SIG_DFL)
-        os.execve(argv[0], list(argv), dict(_entries(env)))
+        os.execve(argv[0], list(argv), env)
     except OSError as error:
         os.write(2, f"{argv[0]!r}: {error.strerror}\n".encode())
     finally:

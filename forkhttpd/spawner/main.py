@@ -82,7 +82,7 @@ def _serve(settings: Settings, origin: Optional[Origin]) -> Iterator[Birth]:
         while spawner.run():
             for birth in spawner.pool.fork():
                 yield birth
-            spawner.pool.reap()  # a SIGCHLD may have been lost (life.Stage)
+            spawner.pool.reap()  # a SIGCHLD may have been lost (stage.py)
     finally:
         if os.getpid() == pid:
             spawner.pool.kill_all()

@@ -53,6 +53,7 @@ class Stash:
         self._checked_path: Optional[List[str]] = None
         self._shadowed: FrozenSet[str] = frozenset()
         self._strays: Tuple[str, ...] = ()  # in sys.modules besides
+        self._aside: Dict[str, ModuleType] = {}  # the strays, while modules are handed out
         self._restore()
 
     def __contains__(self, name: str) -> bool:
@@ -157,8 +158,7 @@ class Stash:
     def open(self) -> None:
         """Begin to hand out, before a script's process is forked."""
         self._note_strays()
-        for name in self._strays:
-            del sys.modules[name]
+        self._aside = {name: sys.modules.pop(name) for name in self._strays}
         self._given.clear()
         self.look_again()
         sys.meta_path.insert(0, self)
@@ -169,8 +169,12 @@ class Stash:
 
     def close(self) -> None:
         """Hand out no more, and take back what has been, in the spawner."""
-        if self in sys.meta_path:
-            sys.meta_path.remove(self)
+        if self not in sys.meta_path:
+            return
+        sys.meta_path.remove(self)
+        while len(sys.modules) > len(self._origin.modules):
+            sys.modules.popitem()  # the last that came; to write them all anew copies 100 pages
+        sys.modules.update(self._aside)
         for name in self._given & self._detached:
             package, _, last = name.rpartition(".")
             delattr(self.ready[package], last)

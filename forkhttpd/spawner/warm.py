@@ -13,12 +13,13 @@ Nothing of a script is ever run, compiled or imported here before that went well
 (scout.py), one at a time.  Until the scout is back a script runs all the same, only slower: it is
 compiled, and imports, in its own process.
 
-Where the time goes (CPython 3.11; a script that imports json, html and urllib.parse; it takes 27 ms
-of CPU to exec, and 4.3 here): mostly in pages that either side writes to after the fork, each of
-which is copied (3 µs with what it does to the caches).  In the program's process 860 of them became
-540, and in the spawner 335 became 80.  Hence what looks odd here and in life.py: functions of C in
-place of the library's, as much as possible done once for many before they are forked, and nothing
-freed that can be left.
+Where the time goes (CPython 3.11; a script that imports json, html and urllib.parse; it takes 18 ms
+of CPU to exec, and 2.4 here): 0.5 in fork and exit, by the pages that there are, and most of the
+rest in those that either side writes to after the fork, each of which is copied (2 to 3 µs; all at
+once, by process_vm_writev or MADV_POPULATE_WRITE, costs the same).  In the program's process 860 of
+them became 400, and in the spawner 335 became 50.  Hence what looks odd here, in stage.py and in
+life.py: functions of C in place of the library's, as much as possible done once for many before
+they are forked, and nothing freed that can be left.
 """
 
 import _signal  # type: ignore[import-not-found]
@@ -29,9 +30,9 @@ from collections import OrderedDict
 from contextlib import suppress
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
-from forkhttpd.spawner import errorlog, image, scout
+from forkhttpd.spawner import errorlog, scout
 from forkhttpd.spawner.cgroup import Cgroup
-from forkhttpd.spawner.life import Birth, Scene, Stage, command_of, take_signals
+from forkhttpd.spawner.life import Birth
 from forkhttpd.spawner.limits import Allowance
 from forkhttpd.spawner.origin import Origin, starting_entries
 from forkhttpd.spawner.pages import take_code_along
@@ -40,8 +41,8 @@ from forkhttpd.spawner.protocol import Start
 from forkhttpd.spawner.scout import Task
 from forkhttpd.spawner.scripts import Script, Scripts
 from forkhttpd.spawner.spares import Nest, Plan, Spares, make_nests
+from forkhttpd.spawner.stage import Stage, take_signals
 from forkhttpd.spawner.stash import Key, Stash, freeze, key_of
-from forkhttpd.spawner.streams import Streams
 
 AUTO = "auto"
 
@@ -55,7 +56,6 @@ class Warm:
 
     __slots__ = (
         "_auto",
-        "_image",
         "_interpreter",
         "_known",
         "_name",
@@ -66,7 +66,6 @@ class Warm:
         "_spares",
         "_stage",
         "_stash",
-        "_streams",
         "_task",
         "_tasks",
     )
@@ -78,10 +77,8 @@ class Warm:
         self._auto = AUTO in words
         self._scripts = Scripts(origin)
         self._stash = Stash(origin)
-        self._image = image.find()
-        self._streams = Streams()
         self._spares = Spares()
-        self._stage = Stage(origin, self._stash, self._streams)
+        self._stage = Stage(origin, self._stash)
         self._interpreter: Key = key_of(origin.executable)  # () for one that is not to be forked
         self._known: Set[str] = set()  # modules that were found to act
         self._tasks: "OrderedDict[str, Task]" = OrderedDict()
@@ -113,7 +110,7 @@ class Warm:
 
     def take(self, plan: Plan, start: Start, cgroup: Optional[Cgroup]) -> Tuple[int, List[int]]:
         """Start a program; return its pid and our ends of its pipes.  Raises OSError."""
-        return self._spares.take(plan, start.env, cgroup)
+        return self._spares.take(plan, self._stage.orders(start.env), cgroup)
 
     def fork(self, plan: Plan, start: Start, allowance: Allowance) -> Iterator[Birth]:
         """Fork spares for a plan; in each of them, yield what life.begin wants.
@@ -129,7 +126,11 @@ class Warm:
             allowance.lower()
             os.chdir(plan.directory)
             scene = self._stage.set(plan.script, start.env, fed=plan.has_input)
-            births = [self._birth(plan, scene, start, nest) for nest in nests]
+            has_file = plan.spool is not None
+            births = [
+                Birth(scene, start.argv, nest.its_stdio, has_file, nest.its_orders)
+                for nest in nests
+            ]
             for birth in births:
                 pid = os.fork()
                 if pid == 0:
@@ -159,21 +160,6 @@ class Warm:
             nest.close_its()
         for nest in nests[len(born) :]:
             nest.close_ours()
-
-    def _birth(self, plan: Plan, scene: Scene, start: Start, nest: Nest) -> Birth:
-        return Birth(
-            plan.script,
-            scene,
-            start.argv,
-            self._image.command(command_of(plan.script)),
-            nest.its_stdio,
-            plan.spool is not None,
-            nest.its_orders,
-            self._origin,
-            self._stash,
-            self._image,
-            self._streams,
-        )
 
     def spares(self) -> List[int]:
         """Return the processes that wait to be programs."""
