@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import IO
 
-START_SECONDS = 30.0
+START_SECONDS = 60.0
 STOP_SECONDS = 15.0
 
 

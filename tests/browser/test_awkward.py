@@ -125,11 +125,11 @@ def test_S8_sorting_and_pages_need_no_script(visitor: Browser, site: Daemon) -> 
 
 def test_S8_who_asks_for_json_gets_the_same_list(site: Daemon) -> None:
     request = urllib.request.Request(url(site, "/awkward/"), headers={"Accept": "application/json"})
-    with urllib.request.urlopen(request, timeout=20) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         items = json.load(answer)["items"]
     assert len(items) == len(NAMES)
     for item in items:
-        with urllib.request.urlopen(url(site, f"/awkward/{item['href']}"), timeout=20) as answer:
+        with urllib.request.urlopen(url(site, f"/awkward/{item['href']}"), timeout=60) as answer:
             assert len(answer.read()) == item["size"]
 
 

@@ -17,7 +17,7 @@ NAME = 'Zoë "Ümit" <b>&amp; O\'Neil</b>'
 
 def status(url: str) -> int:
     try:
-        with urllib.request.urlopen(url, timeout=20) as answer:
+        with urllib.request.urlopen(url, timeout=60) as answer:
             answer.read()
             return int(answer.status)
     except urllib.error.HTTPError as error:
@@ -112,7 +112,7 @@ def test_program_shows_the_query_it_was_given(visitor: Browser, demo_url: str) -
 
 
 def test_every_link_of_the_page_leads_where_it_says(demo_url: str) -> None:
-    with urllib.request.urlopen(f"{demo_url}/", timeout=20) as answer:
+    with urllib.request.urlopen(f"{demo_url}/", timeout=60) as answer:
         links = set(re.findall(r'(?:href|src)="(.+?)"', answer.read().decode()))
     missing = {link for link in links if status(urljoin(demo_url, html.unescape(link))) != 200}
     # One is missing for show, the other is for the reader to write.

@@ -16,7 +16,7 @@ from typing import Any
 
 from tests.browser.processes import running
 
-COMMAND_SECONDS = 30.0
+COMMAND_SECONDS = 60.0
 
 # Own pages on loopback only: without the sandbox, which root cannot have, and without the traffic
 # that a browser starts by itself.

@@ -17,7 +17,7 @@ from tests.config.files import LISTEN, WHOLE, write
 
 # Tests may run as root; that it has to be allowed then is the business of tests/config.
 COMMAND = [sys.executable, "-m", "forkhttpd", "--allow-root"]
-DEADLINE = 30.0  # seconds
+DEADLINE = 60.0  # seconds
 
 
 @pytest.fixture

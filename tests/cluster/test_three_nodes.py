@@ -137,7 +137,7 @@ def balancer(net: Network) -> Iterator[None]:
 def ask(net: Network, path: str) -> bytes:
     """Return what HAProxy answers, asked on its own machine; nothing if it does not."""
     script = (
-        "import sys, http.client; one = http.client.HTTPConnection('127.0.0.1', timeout=20); "
+        "import sys, http.client; one = http.client.HTTPConnection('127.0.0.1', timeout=60); "
         "one.request('GET', sys.argv[1]); sys.stdout.buffer.write(one.getresponse().read())"
     )
     command = [*inside(net.balancer), sys.executable, "-S", "-c", script, path]

@@ -23,7 +23,7 @@ Serve = Callable[..., Static]
 
 T = TypeVar("T")
 
-DEADLINE = 10.0
+DEADLINE = 60.0
 
 
 def at(path: str, directory: Path) -> Static:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.live.asking import status
-from tests.live.daemon import SITE, Daemon, daemon, wait_for
+from tests.live.daemon import DEADLINE, SITE, Daemon, daemon, wait_for
 
 LIMITS = """\
 #!/usr/bin/env python3
@@ -388,7 +388,9 @@ def test_C14_t_warns_where_pools_share_the_user_whose_processes_are_counted() ->
 def test_O8_explain_tells_what_a_request_would_meet(served: Daemon) -> None:
     def explain(url: str) -> subprocess.CompletedProcess[str]:
         command = [*served._command()[:3], "explain", url, "-c", str(served.config)]
-        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)
+        return subprocess.run(
+            command, capture_output=True, text=True, check=False, timeout=DEADLINE
+        )
 
     served.script("here.sh", "#!/bin/sh\n")
     served.script("mode.sh", "#!/bin/sh\n", mode=0o644)

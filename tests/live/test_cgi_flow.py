@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.live.daemon import SITE, Daemon, daemon, is_alive, read_all, wait_for
+from tests.live.daemon import DEADLINE, SITE, Daemon, daemon, is_alive, read_all, wait_for
 from tests.live.scene import processes_with
 
 RESET = b"\1\0\0\0\0\0\0\0"  # struct linger: on, 0 seconds
@@ -167,7 +167,7 @@ def flood(running: Daemon, size: int = FLOOD_SIZE) -> Iterator[socket.socket]:
     running.script("flood.py", FLOOD)
     with socket.socket() as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
-        client.settimeout(60)
+        client.settimeout(DEADLINE)
         client.connect(("127.0.0.1", running.port))
         client.sendall(f"GET /cgi-bin/flood.py?{size} HTTP/1.0\r\n\r\n".encode())
         yield client
@@ -220,7 +220,7 @@ def test_C10_without_a_spool_the_client_holds_the_program_back() -> None:
 def test_C20_with_a_spool_the_program_does_not_wait_for_its_client() -> None:
     config = mounted('spool = "300M"') + "\n[pool.default]\nprocesses = 1\n"
     with daemon(config) as running, flood(running) as client:
-        wait_for(lambda: progress(running) >= FLOOD_SIZE - 65536, "the program's end", within=60)
+        wait_for(lambda: progress(running) >= FLOOD_SIZE - 65536, "the program's end")
         wait_for(lambda: not running_in(running), "its place in the pool")
         assert running.get("/cgi-bin/flood.py?0", method="HEAD").status == 200
         assert read_slowly(client) > FLOOD_SIZE

@@ -58,14 +58,15 @@ def test_M13_strangers_are_reaped_quietly() -> None:
     with contained() as (running, init):
         assert number_inside(init) == 1
         said = running.log
-        strangers = 'for code in 0 1 3 70 78; do (setsid sh -c "sleep 0.1; exit $code" &); done'
+        wait = f"while [ ! -e {running.directory}/go ]; do sleep 0.05; done"
+        strangers = f'for code in 0 1 3 70 78; do (setsid sh -c "{wait}; exit $code" &); done'
         subprocess.run(
             ["nsenter", "--target", str(init.pid), "--pid", "sh", "-c", strangers],
             check=True,
             timeout=DEADLINE,
         )
-        adopted = wait_for(lambda: [one for one in init.children() if is_shell(one)], "strangers")
-        psutil.wait_procs(adopted, DEADLINE)
+        wait_for(lambda: sum(map(is_shell, init.children())) == 5, "five strangers")
+        running.write("go", "")
         wait_for(lambda: not any(map(is_shell, init.children())), "the strangers reaped")
         assert running.get("/").status == 200
         assert running.log == said

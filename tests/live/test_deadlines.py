@@ -1,14 +1,13 @@
 """Slow clients: every wait for one has an end (H7, H9)."""
 
-import contextlib
 import select
 import socket
 import time
 from collections.abc import Iterator
-from functools import partial
 
 import pytest
 
+from tests.live.asking import status
 from tests.live.client import Client, get, open_client, post
 from tests.live.daemon import DEADLINE, SITE, Daemon, daemon, wait_for
 
@@ -165,10 +164,10 @@ def test_a_body_that_nobody_wants_and_that_stops_ends_quietly(hasty: Daemon) -> 
 def test_C2_a_program_never_takes_a_broken_body_for_a_whole_one(hasty: Daemon, end: str) -> None:
     """It is ended before it can see the end of its input."""
     for number in range(10):
-        name = f"{end}{number}"
+        before = pool(hasty)["started"]
         with open_client(hasty) as client:
-            client.send(post(f"/cgi-bin/reader.sh?{name}", b"0123456789")[:-5])
-            wait_for(partial(_runs, hasty, name), "the program")
+            client.send(post(f"/cgi-bin/reader.sh?{end}{number}", b"0123456789")[:-5])
+            wait_for(lambda: pool(hasty)["started"] > before, "the program")  # noqa: B023
             if end == "resets":
                 client.connection.setsockopt(
                     socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0"
@@ -177,21 +176,14 @@ def test_C2_a_program_never_takes_a_broken_body_for_a_whole_one(hasty: Daemon, e
                 client.connection.shutdown(socket.SHUT_WR)
             if end != "resets":
                 client.rest()
-        wait_for(partial(_has_ended, hasty, name), "the end of the program")
+        wait_for(lambda: not pool(hasty)["running"], "the end of the program")
     assert end not in (hasty.directory / "www" / "finished").read_text()
 
 
-def _runs(running: Daemon, query: str) -> bool:
-    """Whether a program of the daemon runs that was asked for with a query."""
-    for process in running.family():
-        with contextlib.suppress(OSError), open(f"/proc/{process.pid}/environ", "rb") as environ:
-            if f"QUERY_STRING={query}\0".encode() in environ.read():
-                return True
-    return False
-
-
-def _has_ended(running: Daemon, query: str) -> bool:
-    return not _runs(running, query)
+def pool(running: Daemon) -> dict[str, int]:
+    """Return what is known of the only pool."""
+    found: dict[str, int] = status(running)["pools"][0]
+    return found
 
 
 def test_a_last_word_of_a_program_that_lost_its_input_is_no_answer(hasty: Daemon) -> None:
@@ -228,7 +220,7 @@ def test_H9_a_client_that_takes_nothing_of_a_program_is_left(hasty: Daemon, vers
         client.send(get(f"/cgi-bin/much.sh?{version}", version=version))
         hasty.await_access_log(f"/cgi-bin/much.sh?{version}")
         assert is_cut(client)
-    wait_for(partial(_has_ended, hasty, version), "the end of the program")
+    wait_for(lambda: not pool(hasty)["running"], "the end of the program")
 
 
 def test_H9_a_client_that_takes_a_little_now_and_then_is_served(hasty: Daemon) -> None:

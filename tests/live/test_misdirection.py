@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.live.client import Client, get, open_client
-from tests.live.daemon import SITE, daemon, wait_for
+from tests.live.daemon import DEADLINE, SITE, daemon, wait_for
 from tests.live.secure import CONFIG, Secure, secure
 
 
@@ -80,5 +80,5 @@ def test_what_was_answered_over_one_connection_is_still_421_over_another() -> No
         with site.client("www.one.example") as client:
             for _ in range(3):
                 assert client.ask(absolute).text == "one"
-        with Client(socket.create_connection(("127.0.0.2", site.plain_port), 20)) as plain:
+        with Client(socket.create_connection(("127.0.0.2", site.plain_port), DEADLINE)) as plain:
             assert plain.ask(absolute).status == 421

@@ -13,7 +13,7 @@ import pytest
 from forkhttpd.loop import ASLEEP, AWAKE, DeadlineExceeded, Disconnected, Loop, Stream, Task
 from forkhttpd.loop.stream import GLANCE_SIZE, READ_SIZE
 
-PATIENCE = 5.0
+PATIENCE = 60.0
 
 
 class Line:

@@ -30,7 +30,7 @@ from forkhttpd.loop import (
 )
 from tests.tls.authority import Pair, make_pair
 
-PATIENCE = 5.0
+PATIENCE = 60.0
 
 
 @pytest.fixture(scope="module")

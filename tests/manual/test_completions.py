@@ -8,7 +8,7 @@ import pytest
 from tests.programs.peers import need
 
 DIRECTORY = Path(__file__).parents[2] / "etc/completions"
-DEADLINE = 30.0  # seconds
+DEADLINE = 60.0  # seconds
 
 # What the shell does when somebody types these words and then presses the key.
 BASH = """\

@@ -31,7 +31,7 @@ def htpasswd(directory: Path, *names: str) -> str:
             input=PASSWORD.encode(),
             capture_output=True,
             check=True,
-            timeout=20.0,
+            timeout=60.0,
         )
     return file.read_text()
 

@@ -169,7 +169,7 @@ def test_C14_the_master_makes_room_where_a_controller_is_to_be_shared(base: Path
         command = f'echo 0 >"{own}/cgroup.procs"; exec "$@"'
         done = subprocess.run(
             ["sh", "-c", command, "sh", sys.executable, "-c", text],
-            capture_output=True, text=True, check=True, timeout=20,
+            capture_output=True, text=True, check=True, timeout=60,
         )  # fmt: skip
         told, _, rest = done.stdout.partition("\n")
         assert told.startswith(f" ['{controller}'] ['{controller}'] 65534"), done

@@ -23,7 +23,7 @@ from forkhttpd.spawner.protocol import (
     encode,
 )
 
-PATIENCE = 20.0  # seconds, for anything that has to happen
+PATIENCE = 60.0  # seconds, for anything that has to happen
 PATH = b"PATH=/usr/local/bin:/usr/bin:/bin"
 
 

@@ -33,7 +33,7 @@ import psutil
 
 CHECKOUT = Path(__file__).parents[2]
 PATIENCE = 60.0  # seconds that a command may take on a busy machine
-_LONGEST_BOOT = 15.0  # seconds; a tenth of one is usual
+_LONGEST_BOOT = 60.0  # seconds; a tenth of one is usual
 
 _BOOT = Path(__file__).with_name("boot.sh")
 _TOOLS = ("unshare", "nsenter", "setpriv", "mount", "pivot_root")  # of util-linux

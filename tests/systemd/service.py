@@ -146,7 +146,7 @@ class Service:
     @contextlib.contextmanager
     def session(self, port: int = 80) -> Iterator[http.client.HTTPConnection]:
         """Open a connection of the library's client."""
-        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=20)) as one:
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as one:
             with self.machine.network():
                 one.connect()
             yield one

@@ -119,7 +119,7 @@ def test_M1_a_killed_master_is_replaced_and_no_connection_refused(
     assert load.sent > 100
     # What was being answered when the master was killed may be lost, an address never is.
     assert load.refused == 0
-    assert load.failed <= 2
+    assert load.failed <= 10
     assert service.show("NRestarts") == "1"
     assert len(service.processes("forkhttpd: master")) == 1
 
@@ -160,7 +160,7 @@ def test_M10_a_long_drain_asks_for_the_time_it_needs(service: Service) -> None:
     """graceful is longer than TimeoutStopSec= here: only EXTEND_TIMEOUT_USEC= keeps it whole."""
     service.configure(f'{SITE}\n[timeouts]\ngraceful = "20s"\n')
     service.drop_in("[Service]\nTimeoutStopSec=1s\n")
-    service.script("slow", "echo begun\nsleep 3\necho done\n")
+    service.script("slow", "echo begun\nsleep 5\necho done\n")
     service.start()
     with service.session() as session:
         session.request("GET", "/cgi-bin/slow")

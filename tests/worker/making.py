@@ -13,7 +13,7 @@ from forkhttpd.loop import Loop, Stream
 
 LIMITS = ParserLimits(request_line=8192, header=32768, header_fields=100)
 CLIENT, SERVER = Endpoint("192.0.2.7", 54321), Endpoint("192.0.2.1", 80)
-PATIENCE = 5.0  # seconds that anything may take
+PATIENCE = 60.0  # seconds that anything may take
 
 T = TypeVar("T")
 
