@@ -201,6 +201,14 @@ class Cache:
         entry.used = True
         return entry
 
+    def has_to_spare(self, size: int) -> bool:
+        """Whether content of that size would leave the cache three quarters empty.
+
+        What is asked for only then never makes anything else leave: of many such files the first
+        ones are kept, and there is no going round.
+        """
+        return self._bytes + _OVERHEAD + _COPIES * size <= self._max_bytes // 4
+
     def keep(self, path: str, entry: Entry) -> None:
         """Keep an entry in the place of any other of its path, if it is worth its memory."""
         self._drop(path)

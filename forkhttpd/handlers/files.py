@@ -26,7 +26,11 @@ from forkhttpd.http1.headers import Items
 from forkhttpd.http1.response import Bytes, FileSlice, Response
 
 SMALL: Final = 64 << 10
-"""Bytes up to which a file is answered from memory; larger ones go from the disk by sendfile."""
+MEDIUM: Final = 128 << 10
+"""Bytes up to which a file is answered from memory, and up to which it is while the cache has room
+to spare; larger ones go from the disk by sendfile.  For 100 KiB that is 17.7 µs instead of 11.5,
+three system calls more and the pages one by one; at 512 KiB it comes to the same.
+"""
 
 # What a 304 repeats: it updates the answer that the client has (RFC 9110 §15.4.5).
 _OF_304: Final = ("cache-control", "content-location", "expires", "vary")
@@ -184,7 +188,7 @@ class Files:
             ("Accept-Ranges", "bytes"),
             *self._fields,
         )
-        content = _content(fd, status.st_size)
+        content = self._content(fd, status.st_size)
         return Entry(
             identity=identity(status),
             location=self._docroot.location(path + self._coding.suffix),
@@ -196,10 +200,9 @@ class Files:
             whole=None if content is None else Response(200, fields, Bytes(content)),
         )
 
-
-def _content(fd: int, size: int) -> bytes | None:
-    """Return all of a small file; None for a large one, and for one that changes just now."""
-    if size > SMALL:
-        return None
-    content = os.read(fd, size + 1)
-    return content if len(content) == size else None
+    def _content(self, fd: int, size: int) -> bytes | None:
+        """Return all of a small file; None for a large one, and for one that changes just now."""
+        if size > (MEDIUM if self._cache.has_to_spare(size) else SMALL):
+            return None
+        content = os.read(fd, size + 1)
+        return content if len(content) == size else None

@@ -8,9 +8,19 @@ from pathlib import Path
 import pytest
 
 from forkhttpd.handlers.cache import Cache, Entry, identity
-from forkhttpd.handlers.files import SMALL
-from forkhttpd.http1.response import Bytes, Response
-from tests.handlers.driver import Serve, ask, field, get, open_fds, run, status_of, wait_for_tick
+from forkhttpd.handlers.files import MEDIUM, SMALL
+from forkhttpd.http1.response import Bytes, FileSlice, Response
+from tests.handlers.driver import (
+    Serve,
+    ask,
+    content_of,
+    field,
+    get,
+    open_fds,
+    run,
+    status_of,
+    wait_for_tick,
+)
 
 
 class CountedStat:
@@ -116,7 +126,7 @@ def append(path: Path) -> None:
         append,
     ],
 )
-@pytest.mark.parametrize("size", [10, SMALL + 10])
+@pytest.mark.parametrize("size", [10, SMALL + 10, MEDIUM + 10])
 def test_S9_a_changed_file_is_new_on_the_next_request(
     serve: Serve, root: Path, size: int, change: Callable[[Path], None]
 ) -> None:
@@ -240,6 +250,19 @@ def test_large_files_hold_no_descriptor_and_no_content(serve: Serve, root: Path)
     assert open_fds() == before
     assert len(cache) == 1
     assert cache.bytes < SMALL
+
+
+def test_medium_files_are_kept_while_there_is_room_to_spare(serve: Serve, root: Path) -> None:
+    cache = Cache(max_bytes=16 * MEDIUM)
+    static = serve(cache=cache, clock=later)
+    bodies: list[type] = []
+    for number in range(3):
+        (root / f"{number}.bin").write_bytes(bytes(MEDIUM - 4096))
+        response = ask(static, f"/{number}.bin")
+        bodies.append(type(response.body))
+        assert content_of(response) == bytes(MEDIUM - 4096)
+    assert bodies == [Bytes, Bytes, FileSlice]
+    assert cache.bytes <= 4 * MEDIUM
 
 
 # The bounds, without files.

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from forkhttpd.handlers.files import SMALL
+from forkhttpd.handlers.files import MEDIUM
 from forkhttpd.http1.errors import HTTPError
 from forkhttpd.http1.response import Bytes, FileParts, FileSlice, Response
 from tests.handlers.driver import Serve, ask, at, content_of, field, open_fds, refusal_of, run
 
-LARGE = os.urandom(3 * SMALL)
+LARGE = os.urandom(3 * MEDIUM)
 
 
 def parts_of(response: Response) -> list[tuple[str, bytes]]:
@@ -37,14 +37,14 @@ def parts_of(response: Response) -> list[tuple[str, bytes]]:
     return found
 
 
-@pytest.mark.parametrize("size", [SMALL, SMALL + 1, len(LARGE)])
+@pytest.mark.parametrize("size", [MEDIUM, MEDIUM + 1, len(LARGE)])
 def test_S5_several_parts_of_a_file(serve: Serve, root: Path, size: int) -> None:
     (root / "file").write_bytes(LARGE[:size])
     static = serve()
     for _ in range(2):  # the second time from the cache
         response = ask(static, "/file", range="bytes=10-19, -5, 1000-1999")
         assert response.status == 206
-        assert isinstance(response.body, Bytes if size <= SMALL else FileParts)
+        assert isinstance(response.body, Bytes if size <= MEDIUM else FileParts)
         assert field(response, "ETag")
         assert parts_of(response) == [
             (f"bytes 10-19/{size}", LARGE[10:20]),

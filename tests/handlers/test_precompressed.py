@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from forkhttpd.handlers.cache import Cache
-from forkhttpd.handlers.files import SMALL
+from forkhttpd.handlers.files import MEDIUM
 from forkhttpd.handlers.static import Static
 from forkhttpd.http1.response import FileSlice, Response
 from tests.handlers.driver import Serve, ask, content_of, field, get, open_fds, run, status_of
@@ -154,18 +154,18 @@ def test_S7_S9_siblings_come_change_and_go(static: Static, site: Path) -> None:
 
 
 def test_S7_large_siblings_of_large_files(static: Static, site: Path) -> None:
-    (site / "large").write_bytes(bytes(2 * SMALL))
-    (site / "large.gz").write_bytes(b"x" * (SMALL + 1))
+    (site / "large").write_bytes(bytes(2 * MEDIUM))
+    (site / "large.gz").write_bytes(b"x" * (MEDIUM + 1))
     before = open_fds()
     for _ in range(2):
         response = ask(static, "/large", accept_encoding="gzip")
         assert isinstance(response.body, FileSlice)
-        assert content_of(response) == b"x" * (SMALL + 1)
+        assert content_of(response) == b"x" * (MEDIUM + 1)
     for fields in ({"if_none_match": "*"}, {"range": "bytes=0-1"}, {"if_match": '"x"'}):
         status_of(static, "/large", accept_encoding="gzip", **fields)
         status_of(static, "/large", accept_encoding="br", **fields)
     os.utime(site / "large.gz", (1, 1))
-    assert len(get(static, "/large", accept_encoding="gzip")) == 2 * SMALL
+    assert len(get(static, "/large", accept_encoding="gzip")) == 2 * MEDIUM
     assert open_fds() == before
 
 

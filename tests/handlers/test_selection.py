@@ -23,7 +23,7 @@ from tests.handlers.driver import (
     status_of,
 )
 
-LARGE = bytes(range(256)) * 400  # 102 400 bytes: beyond SMALL
+LARGE = bytes(range(256)) * 600  # 153 600 bytes: beyond MEDIUM
 
 
 def test_S6_304_has_the_etag_and_no_more(serve: Serve, page: Path) -> None:
@@ -140,7 +140,7 @@ def test_S5_ranges(
         assert (response.status, content_of(response), said) == expected
 
 
-@pytest.mark.parametrize(("name", "size"), [("page.html", 10), ("large.bin", 102_400)])
+@pytest.mark.parametrize(("name", "size"), [("page.html", 10), ("large.bin", 153_600)])
 def test_S5_beyond_the_end_is_416_with_the_size(
     serve: Serve, page: Path, name: str, size: int
 ) -> None:
@@ -156,7 +156,7 @@ def test_S5_beyond_the_end_is_416_with_the_size(
 
 @pytest.mark.parametrize(
     ("value", "start", "length"),
-    [("bytes=0-0", 0, 1), ("bytes=102399-", 102399, 1), ("bytes=-5000", 97400, 5000)],
+    [("bytes=0-0", 0, 1), ("bytes=153599-", 153599, 1), ("bytes=-5000", 148600, 5000)],
 )
 def test_S5_single_ranges_of_a_large_file_are_slices_of_it(
     serve: Serve, root: Path, value: str, start: int, length: int

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from forkhttpd.handlers.files import SMALL
+from forkhttpd.handlers.files import MEDIUM
 from forkhttpd.http1.response import Bytes, Empty, FileSlice
 from tests.handlers.driver import (
     Serve,
@@ -21,7 +21,7 @@ from tests.handlers.driver import (
     status_of,
 )
 
-LARGE = bytes(range(256)) * 400  # 102 400 bytes: beyond SMALL
+LARGE = bytes(range(256)) * 600  # 153 600 bytes: beyond MEDIUM
 
 
 def test_a_file_has_its_fields_and_content(serve: Serve, page: Path) -> None:
@@ -46,7 +46,7 @@ def test_H14_head_is_described_as_get_is(serve: Serve, page: Path, root: Path) -
         run(head.close())
 
 
-@pytest.mark.parametrize("size", [0, 1, SMALL, SMALL + 1, 3 * SMALL])
+@pytest.mark.parametrize("size", [0, 1, MEDIUM, MEDIUM + 1, 3 * MEDIUM])
 def test_small_files_come_from_memory_and_large_ones_from_the_disk(
     serve: Serve, root: Path, size: int
 ) -> None:
@@ -55,7 +55,7 @@ def test_small_files_come_from_memory_and_large_ones_from_the_disk(
     static = serve()
     for _ in range(2):
         response = ask(static, "/file")
-        assert isinstance(response.body, Bytes if size <= SMALL else FileSlice)
+        assert isinstance(response.body, Bytes if size <= MEDIUM else FileSlice)
         assert content_of(response) == content
 
 
