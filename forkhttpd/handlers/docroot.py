@@ -139,6 +139,8 @@ def _relative(path: str) -> bytes:
 
 
 def _is_hidden(relative: bytes) -> bool:
+    if not relative.startswith(b".") and b"/." not in relative:
+        return False
     first, *rest = relative.split(b"/")
     if first.startswith(b".") and first != b".well-known":
         return True

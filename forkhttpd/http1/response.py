@@ -50,8 +50,7 @@ class FileParts:
         return len(self.end) + sum(len(before) + length for before, _, length in self.parts)
 
 
-@dataclass(frozen=True, slots=True)
-class Chunks:
+class Chunks(NamedTuple):
     """Pieces as they come, after `first`, which is there already; `length` is the sum if known.
 
     on_lag: called whenever the client does not take a piece at once, so the next has to wait.
@@ -63,8 +62,7 @@ class Chunks:
     on_lag: Callable[[], None] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Raw:
+class Raw(NamedTuple):
     """The whole answer, status line included, as a program wrote it (NPH); then close.
 
     on_lag: as of Chunks.

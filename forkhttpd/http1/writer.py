@@ -11,7 +11,7 @@ Transfer-Encoding, Connection.
 """
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from forkhttpd.http1.headers import Items
 from forkhttpd.http1.request import Version
@@ -89,8 +89,7 @@ _REASONS = {
 _CLASSES = ("Information", "Success", "Redirection", "Client Error", "Server Error")
 
 
-@dataclass(frozen=True, slots=True)
-class Framing:
+class Framing(NamedTuple):
     """How one response is sent.
 
     fields: what the head gains; sends_body: body bytes follow the head; chunked: they go through

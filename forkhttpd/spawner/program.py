@@ -145,8 +145,10 @@ def _execute(start: Start, stdio: Sequence[int]) -> int:
         return os.posix_spawn(
             start.argv[0],
             start.argv,
-            dict(entry.split(b"=", 1) for entry in start.env),
-            file_actions=[(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in enumerate(stdio)],
+            dict([entry.split(b"=", 1) for entry in start.env]),
+            file_actions=[
+                (os.POSIX_SPAWN_DUP2, fd, number) for number, fd in enumerate(stdio) if fd != number
+            ],
             setsid=True,
             setsigmask=(),
             setsigdef=_RESET,

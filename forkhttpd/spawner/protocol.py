@@ -7,14 +7,15 @@ The promise: every Start is answered either by one Refused, or by one Started an
 Exited, each with the Start's id; unless the channel hangs up, which ends everything on it.  Ids
 are the worker's; it does not use one again before that last answer.
 
-A message is packed structs, and byte strings after their lengths, at most channel.MESSAGE_SIZE:
-nothing in it depends on the version of Python at either end, and nothing in it can run.  `encode`
-and `decode` apply the same checks, so that what a worker could send never drops its channel.
+A message is a packed struct, of Start with strings behind it, at most channel.MESSAGE_SIZE: nothing
+in it depends on the version of Python at either end, and nothing in it can run.  The strings have a
+NUL between them, which execve(2) lets none of them contain.  `encode` and `decode` apply the same
+checks, so that what a worker could send never drops its channel.
 """
 
 import struct
 from enum import IntEnum
-from typing import Dict, List, NamedTuple, Tuple, Type, Union
+from typing import Dict, NamedTuple, Tuple, Type, Union
 
 from forkhttpd.channel import MESSAGE_SIZE
 
@@ -113,9 +114,8 @@ Message = Union[Start, Kill, Started, Refused, Exited]
 
 _KIND = struct.Struct("=B")
 _START_KIND = 1
-# kind, id, leave_background, has_input, most, counts of argv and of env
-_START = struct.Struct("=BQ??III")
-_LENGTH_SIZE = struct.calcsize("=I")
+# kind, id, leave_background, has_input, most, counts of argv and of env, bytes of the strings
+_START = struct.Struct("=BQ??IIII")
 _FLAT: Dict[Type[Message], Tuple[int, struct.Struct]] = {
     Kill: (2, struct.Struct("=BQB?")),
     Started: (3, struct.Struct("=BQid")),
@@ -166,48 +166,37 @@ def _decode_flat(kind: int, data: bytes) -> Message:
 
 def _encode_start(start: Start) -> bytes:
     _check(start)
+    argc, envc = len(start.argv), len(start.env)
+    strings = b"\0".join((start.cwd, start.share, *start.argv, *start.env))
+    if strings.count(b"\0") != 1 + argc + envc:
+        raise ProtocolError("a NUL in a string")
     head = _START.pack(
         _START_KIND,
         start.id,
         start.leave_background,
         start.has_input,
         start.most,
-        len(start.argv),
-        len(start.env),
+        argc,
+        envc,
+        len(strings),
     )
-    strings = (start.cwd, start.share, *start.argv, *start.env)
-    lengths = struct.pack(f"={len(strings)}I", *map(len, strings))
-    return b"".join((head, lengths, *strings))
+    return head + strings
 
 
 def _decode_start(data: bytes) -> Start:
-    _, id_, leave_background, has_input, most, argc, envc = _START.unpack_from(data)
-    cwd, share, *rest = _strings(data, _START.size, 2 + argc + envc)
+    _, id_, leave_background, has_input, most, argc, envc, size = _START.unpack_from(data)
+    cwd, share, *rest = data[_START.size :].split(b"\0")
+    if len(data) != _START.size + size or len(rest) != argc + envc:
+        raise ProtocolError("not as many strings, or bytes of them, as were promised")
     argv, env = tuple(rest[:argc]), tuple(rest[argc:])
     start = Start(id_, argv, env, cwd, leave_background, share, most, has_input)
     _check(start)
     return start
 
 
-def _strings(data: bytes, start: int, count: int) -> List[bytes]:
-    if count > len(data):
-        raise ProtocolError("the count of strings is wrong")
-    lengths = struct.unpack_from(f"={count}I", data, start)
-    end = start + count * _LENGTH_SIZE
-    strings = []
-    for length in lengths:
-        strings.append(data[end : end + length])
-        end += length
-    if end != len(data):
-        raise ProtocolError("a string is cut")
-    return strings
-
-
 def _check(start: Start) -> None:
-    """Refuse what execve(2) cannot be told: its strings end at a NUL."""
+    """Refuse what execve(2) cannot be told."""
     if not start.argv or not start.argv[0]:
         raise ProtocolError("no program named")
     if [entry for entry in start.env if entry.find(b"=") < 1]:
         raise ProtocolError("an environment entry has no name")
-    if b"\0" in b"".join((start.cwd, *start.argv, *start.env)):
-        raise ProtocolError("a NUL in a string")

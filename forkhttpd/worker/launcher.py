@@ -12,7 +12,7 @@ import select
 import socket
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from forkhttpd import channel
 from forkhttpd.http1.errors import HTTPError
@@ -41,8 +41,7 @@ _BUSY = (("Retry-After", "5"),)
 _READ_AND_WRITE = select.EPOLLIN | select.EPOLLOUT
 
 
-@dataclass(frozen=True, slots=True)
-class Exit:
+class Exit(NamedTuple):
     """How a program ended; `status` as os.waitstatus_to_exitcode has it: negative for a signal.
 
     user_time, system_time and wall are seconds, max_rss is KiB.  A program whose spawner was lost
@@ -115,15 +114,19 @@ class Line:
         """Whether a program runs, or is to."""
         return bool(self._answers or self._running)
 
+    def new_id(self) -> int:
+        """Return an id that no Start had yet."""
+        self._ids += 1
+        return self._ids
+
     async def launch(self, start: Start, spool: int | None) -> Answer:
-        """Send a Start, whose id is set here, and return what becomes of it.
+        """Send a Start and return what becomes of it.
 
         `spool` is a descriptor to read the body from; it stays the caller's.
         Raises TooLongError, DeadlineExceeded, OSError when there is no way to the spawner.
         """
-        self._ids += 1
-        id_ = self._ids
-        message = encode(start._replace(id=id_))
+        id_ = start.id
+        message = encode(start)
         self._connect()
         answer: Future[Answer] = Future(self.loop)
         self._answers[id_] = answer
@@ -270,10 +273,11 @@ class Launcher:
         the request's header makes the environment too long, and OSError as the kernel gave it
         when the program cannot be started.
         """
+        line = self._lines[pool]
         start = Start(
-            id=0,
-            argv=tuple(os.fsencode(argument) for argument in argv),
-            env=tuple(f"{name}=".encode() + value for name, value in env.items()),
+            id=line.new_id(),
+            argv=tuple(map(os.fsencode, argv)),
+            env=tuple([f"{name}=".encode() + value for name, value in env.items()]),
             cwd=os.fsencode(cwd),
             leave_background=leave_background,
             share=os.fsencode(share[0]),
@@ -281,7 +285,7 @@ class Launcher:
             has_input=has_input,
         )
         try:
-            answer = await self._lines[pool].launch(start, spool)
+            answer = await line.launch(start, spool)
         except TooLongError as error:
             raise HTTPError(431, f"environment: {error}") from None
         except DeadlineExceeded:

@@ -88,3 +88,14 @@ def test_C9_nph_begins_with_a_status_line(line: bytes) -> None:
 def test_C9_nph_that_begins_otherwise_is_refused(line: bytes) -> None:
     with pytest.raises(OutputError):
         output.parse_status_line(line)
+
+
+def test_what_programs_invent_is_not_remembered_without_bounds() -> None:
+    for number in range(1000):
+        value = f"{number}" * (1 + number % 2 * 500)
+        head = output.parse(f"Content-Type: a/b\nX-Number: {value}\n\n".encode())
+        assert head.fields[1] == ("X-Number", value)
+    known = output._recall.cache_info()
+    assert known.currsize == known.maxsize == 256
+    kept = output.parse(b"Content-Type: a/b\n\n")
+    assert output.parse(b"Content-Type: a/b\n\n") is kept

@@ -90,6 +90,7 @@ def test_a_cut_or_lengthened_message_is_refused(message: Message, data: st.DataO
         START._replace(argv=(b"",)),
         START._replace(argv=(b"/bin/true", b"a\0b")),
         START._replace(cwd=b"/a\0b"),
+        START._replace(share=b"a\0b"),
         START._replace(env=(b"A=1\0B=2",)),
         START._replace(env=(b"nothing",)),
         START._replace(env=(b"=value",)),
@@ -118,9 +119,9 @@ def test_unknown_numbers_are_refused() -> None:
 
 def test_a_length_beyond_the_end_is_refused() -> None:
     good = encode(START._replace(env=()))
-    length = struct.pack("=I", len(b"/bin/true"))
+    length = struct.pack("=I", len(b"/\0\0/bin/true"))
     assert good.count(length) == 1
-    with pytest.raises(ProtocolError, match="cut"):
+    with pytest.raises(ProtocolError, match="promised"):
         decode(good.replace(length, struct.pack("=I", 2**32 - 1)))
 
 

@@ -33,7 +33,9 @@ class Spawner:
         """Have the worker ask for a program."""
 
         async def launch() -> None:
-            start = Start(0, (b"/bin/true",), (env,), b"/", leave_background=False)
+            start = Start(
+                self.channel.new_id(), (b"/bin/true",), (env,), b"/", leave_background=False
+            )
             self.answers.append(await self.channel.launch(start, None))
 
         task = self.loop.spawn(launch())

@@ -9,6 +9,7 @@ Values are bytes: what came over the wire arrives as it was sent, whatever its e
 
 import os
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from forkhttpd.config import Mount
 from forkhttpd.http1.headers import Fields
@@ -34,8 +35,7 @@ _WITHHELD = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Script:
+class Script(NamedTuple):
     """A program and the part of the path that names it.
 
     file: its name in the file system, absolute; name: the path that leads to it, as decoded
@@ -88,8 +88,10 @@ def build(
 
 
 def _server_variables(request: Request, server: Server) -> dict[str, bytes]:
+    name = _wire(request.id)
     host = request.section.host or _bracketed(request.hop.server.host) or "localhost"
     env = {
+        "UNIQUE_ID": name,  # first, for the spawner looks for it
         "GATEWAY_INTERFACE": b"CGI/1.1",
         "SERVER_SOFTWARE": _wire(server.software),
         "SERVER_NAME": _wire(host),
@@ -98,8 +100,7 @@ def _server_variables(request: Request, server: Server) -> dict[str, bytes]:
         "REMOTE_ADDR": _wire(request.hop.client.host),
         "REMOTE_PORT": b"%d" % request.hop.client.port,
         "REQUEST_SCHEME": _wire(request.hop.scheme),
-        "UNIQUE_ID": _wire(request.id),
-        "HTTP_X_REQUEST_ID": _wire(request.id),
+        "HTTP_X_REQUEST_ID": name,
         "REDIRECT_STATUS": b"200",  # php-cgi runs only for a server that sets it
     }
     if request.hop.scheme == "https":

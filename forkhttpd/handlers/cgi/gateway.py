@@ -135,7 +135,7 @@ class Gateway:
         request.account = exchange.account
         try:
             await exchange.start(request.body)
-            if os.path.basename(script.file).startswith("nph-"):
+            if script.file.rpartition("/")[2].startswith("nph-"):
                 return await _pass_on(exchange)
             return await self._respond(request, exchange)
         except HTTPError as error:
