@@ -241,9 +241,8 @@ class Loop:
     """The loop of one process.
 
     clock: seconds that never go back; report: told of exceptions that no task caught.
-    `now` is the clock at the start of the current turn.
-
-    `turns` counts them: who finds the same number as before has not waited in between.
+    `now` is the clock at the start of the current turn; `turns` counts them: who finds the same
+    number as before has not waited in between.  `crowded` counts the full ones since one was not.
     """
 
     def __init__(
@@ -259,7 +258,7 @@ class Loop:
         self.tasks: set[Task] = set()
         self.report = report
         self.now = clock()
-        self.turns = 0
+        self.turns = self.crowded = 0
         self.sweep_at = FOREVER
         self.current: Task  # set while one runs
         self._clock = clock
@@ -317,6 +316,7 @@ class Loop:
         events = self.epoll.poll(self._patience(longest), _EVENTS_PER_TURN)
         self.now = self._clock()
         self.turns += 1
+        self.crowded = self.crowded + 1 if len(events) == _EVENTS_PER_TURN else 0
         if self.rested:
             self.ready.extend(self.rested)
             self.rested.clear()
