@@ -8,6 +8,7 @@ phase.py        where the master is
 roster.py       a generation as the policy sees it: crews, and who is missing
 family.py       the children that live, as the policy sees them: who is born, who is late
 child.py        a child as the policy sees it: its state, and what follows when it lasts too long
+reload.py       what a HUP asks for, and the verdict on it
 succession.py   the masters before and after us, as the policy sees them
 herald.py       what the service manager is told, as the policy decides it
 scaling.py      how many workers the load asks for
@@ -19,6 +20,7 @@ store.py        listeners that wait in systemd while we are restarted
 relatives.py    the masters before and after us, as processes
 successor.py    the new one, as the old one starts it
 predecessor.py  the old one, as the new one knows it
+bell.py         how a child tells that it has come further
 birth.py        a child's first moments, between fork and its program
 orphans.py      the programs of a dead spawner
 nurse.py        between an old master and a new one, for a while

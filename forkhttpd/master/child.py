@@ -22,13 +22,15 @@ SILENCE_GRACE = 1.0  # seconds in which we watched it: the process may have been
 class State(Enum):
     """The life of a child: STARTING, READY (SILENT while a beat is missed), and two ways out.
 
-    Asked to go:    DRAINING (TERM, or HUP when others serve on), STOPPING (QUIT), KILLED.
+    Asked to go:    YIELDING (HUP, when others serve on: until it accepts no more),
+                    DRAINING (then, or by TERM), STOPPING (QUIT), KILLED.
     Not as it was:  ABORTED (ABRT: it hung), DOOMED (KILL: it hung, or never became ready).
     """
 
     STARTING = "starting"
     READY = "ready"
     SILENT = "silent"
+    YIELDING = "yielding"
     DRAINING = "draining"
     STOPPING = "stopping"
     KILLED = "killed"
@@ -51,6 +53,8 @@ OVERDUE: Mapping[State, Step] = {
     State.READY: Step(None, State.SILENT, SILENCE_GRACE, ""),
     State.SILENT: Step(signal.SIGABRT, State.ABORTED, ABORT_GRACE, "gave no sign of life"),
     State.ABORTED: Step(signal.SIGKILL, State.DOOMED, NEVER, "gave no sign of life"),
+    # It would read QUIT from where it did not read HUP.
+    State.YIELDING: Step(signal.SIGKILL, State.KILLED, NEVER, "did not stop accepting in time"),
     State.DRAINING: Step(signal.SIGQUIT, State.STOPPING, STOP_GRACE, "had not drained in time"),
     State.STOPPING: Step(signal.SIGKILL, State.KILLED, NEVER, "did not stop"),
 }
@@ -58,7 +62,8 @@ OVERDUE: Mapping[State, Step] = {
 STOP_NOW = Step(signal.SIGQUIT, State.STOPPING, STOP_GRACE, "")
 
 _RUNNING = frozenset({State.READY, State.SILENT})
-_LEAVING = frozenset({State.DRAINING, State.STOPPING, State.KILLED})
+_ACCEPTING = frozenset({State.STARTING, *_RUNNING, State.YIELDING, State.ABORTED})
+_LEAVING = frozenset({State.YIELDING, State.DRAINING, State.STOPPING, State.KILLED})
 
 
 @dataclass(slots=True, eq=False)
@@ -88,6 +93,11 @@ class Child:
     def is_running(self) -> bool:
         """Whether it does its work, as far as we know."""
         return self.state in _RUNNING
+
+    @property
+    def may_accept(self) -> bool:
+        """Whether it is, as far as we know, still able to take a connection."""
+        return self.state in _ACCEPTING
 
     @property
     def is_leaving(self) -> bool:

@@ -32,6 +32,13 @@ class Ready:
 
 
 @dataclass(frozen=True, slots=True)
+class Yielded:
+    """A worker that was told to go accepts no more connections."""
+
+    slot: int
+
+
+@dataclass(frozen=True, slots=True)
 class Exited:
     """A child is gone.
 
@@ -122,6 +129,7 @@ Event = (
     Begin
     | Signalled
     | Ready
+    | Yielded
     | Exited
     | NotForked
     | Loaded

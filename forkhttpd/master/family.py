@@ -44,11 +44,22 @@ class Family:
                 self._start(roster, crew, now)
 
     def _drain(self, plan: Plan, child: Child, now: float, *, is_last: bool) -> None:
-        """Let a child finish: HUP says that others serve on, TERM that nobody does."""
+        """Let a child finish: HUP says that others serve on, TERM that nobody does.
+
+        To stop accepting takes a turn of its loop, which has as long as between two heartbeats.
+        """
         if child.state is State.STARTING or child.is_running:
-            served_on = child.role is Role.WORKER and not is_last
-            number = signal.SIGHUP if served_on else signal.SIGTERM
-            self.push(child, Step(number, State.DRAINING, plan.grace(child, now), ""), now)
+            step = Step(signal.SIGTERM, State.DRAINING, plan.grace(child, now), "")
+            if child.role is Role.WORKER and not is_last:
+                step = Step(signal.SIGHUP, State.YIELDING, plan.heartbeat, "")
+            self.push(child, step, now)
+
+    def has_yielded(self, slot: int, rosters: Mapping[int, Roster], now: float) -> None:
+        """A worker accepts no more; what it has still to do may take its time."""
+        child = self.children[slot]
+        if child.state is State.YIELDING:
+            graceful = rosters[child.generation].plan.graceful
+            self.push(child, Step(None, State.DRAINING, graceful, ""), now)
 
     def _start(self, roster: Roster, crew: Crew, now: float) -> None:
         slot = next((slot for slot in self._slots if slot not in self.children), None)
@@ -80,7 +91,7 @@ class Family:
     def urge(self) -> None:
         """Nobody serves on after those who drain for a reload: their idle clients need not wait."""
         for child in self.children.values():
-            if child.state is State.DRAINING:
+            if child.state in (State.YIELDING, State.DRAINING):
                 self._do(actions.Kill(child, signal.SIGTERM))
 
     def stop_now(self, now: float) -> None:

@@ -6,7 +6,8 @@ It serves nobody, never waits for anything else than its poll, and decides nothi
 the policy's, how to do it is here.
 
 Signals stay blocked and are read from a descriptor; SIGCHLD is one of them, so the end of a child
-and that of an adopted stranger arrive in the same way.  A child that becomes READY rings the bell.
+and that of an adopted stranger arrive in the same way.  A child that comes further, READY or out of
+accepting, rings the bell.
 """
 
 import contextlib
@@ -27,7 +28,8 @@ from forkhttpd.config import Config
 from forkhttpd.errors import ExitCode, StartupError, describe
 from forkhttpd.inheritance import REOPEN, SERVE, Inheritance, Program, Role
 from forkhttpd.master import actions, birth, events, orphans
-from forkhttpd.master.child import Child, State
+from forkhttpd.master.bell import Bell
+from forkhttpd.master.child import Child
 from forkhttpd.master.control import Control
 from forkhttpd.master.estate import Estate
 from forkhttpd.master.gauges import look
@@ -36,7 +38,7 @@ from forkhttpd.master.policy import Policy
 from forkhttpd.master.relatives import Relatives
 from forkhttpd.master.status import History, status
 from forkhttpd.master.store import Store
-from forkhttpd.scoreboard import Cell, SlotState
+from forkhttpd.scoreboard import Cell
 
 SIGNALS = (
     signal.SIGHUP,
@@ -102,10 +104,10 @@ class Master:
         self._controls: dict[int, socket.socket] = {}  # by slot
         self._logger = _open_logger(estate.generations[1])
         self._lifeline = os.pipe()
-        self._bell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._bell = Bell(estate.scoreboard)
         self._signals = signals.receive(SIGNALS)
         self._poll = select.poll()
-        for fd in (self._signals, self._bell):
+        for fd in (self._signals, self._bell.fd):
             self._poll.register(fd, select.POLLIN)
         self._relatives = Relatives(estate, self._poll)
         self._store = Store(estate.notifier)
@@ -118,7 +120,7 @@ class Master:
         self._control.close()
         for control in self._controls.values():
             control.close()
-        channel.close_all([*self._lifeline, self._bell, self._signals])
+        channel.close_all([*self._lifeline, self._bell.fd, self._signals])
 
     def serve(self) -> int:
         """Do what has to be done until it is time to leave; return the exit code."""
@@ -139,7 +141,7 @@ class Master:
         self._happens(events.Begin())
         while self._exit is None:
             ready = {fd for fd, _ in self._poll.poll(self._timeout())}
-            self._answer_bell()
+            self._happens(*self._bell.answer(self._policy.children.values()))
             self._read_signals()
             self._answer_clients()
             self._happens(*self._relatives.hear(ready))
@@ -159,18 +161,6 @@ class Master:
         left = min(due - time.monotonic(), _LONGEST_POLL)
         return math.ceil(max(left, 0.0) * 1000)
 
-    def _answer_bell(self) -> None:
-        with contextlib.suppress(BlockingIOError):
-            os.eventfd_read(self._bell)
-        starting = [one for one in self._policy.children.values() if one.state is State.STARTING]
-        for child in starting:
-            if self._scoreboard.slot(child.slot).get(Cell.STATE) == SlotState.READY:
-                self._happens(events.Ready(child.slot))
-        running = [one for one in self._policy.children.values() if one.is_running]
-        for child in running:
-            if not child.worn and self._scoreboard.slot(child.slot).get(Cell.WORN):
-                self._happens(events.Worn(child.slot))
-
     def _read_signals(self) -> None:
         for number in signals.read(self._signals):
             if number is signal.SIGCHLD:
@@ -185,7 +175,7 @@ class Master:
                     answer = status(self._policy, self._scoreboard, self._history)
                     self._control.reply(client, answer)
                 case "reload":
-                    self._control.wait(client, beyond=self._policy.newest)
+                    self._control.wait(client, beyond=self._policy.reload.newest)
                     self._happens(events.Signalled(signal.SIGHUP))
                 case _:
                     self._control.reply(client, {"error": f"unknown request: {request}"})
@@ -278,7 +268,7 @@ class Master:
             slot=slot,
             scoreboard=self._scoreboard,
             lifeline=self._lifeline[0],
-            bell=self._bell,
+            bell=self._bell.fd,
             control=control,
         )
 

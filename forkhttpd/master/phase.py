@@ -9,7 +9,7 @@ class Phase(Enum):
     STARTING = "starting"  # no generation has been ready yet
     SERVING = "serving"
     LOADING = "loading"  # the shell opens the next generation
-    SWAPPING = "swapping"  # the next generation starts beside the serving one
+    SWAPPING = "swapping"  # the next generation starts beside the serving one, and takes its place
     UPGRADING = "upgrading"  # a new master starts beside us
     RETIRING = "retiring"  # it serves, and we drain
     LAME_DUCK = "lame duck"  # we serve, and are to stop soon

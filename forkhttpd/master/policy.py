@@ -10,7 +10,7 @@ The rules:
   wins; TERM, INT and QUIT go before everything.
 * A reload replaces nothing until every worker and every spawner of the next generation is READY.
   Whatever goes wrong before that puts the next generation away, and the serving one has not
-  noticed (M8).
+  noticed (M8).  It is done when no worker of the last generation accepts connections any more.
 * A generation drains from the outside in: first its workers, then the spawners that they ask.
 * At most MAX_DRAINING generations drain at once; a reload waits for its turn.
 * Time in which the master itself did not run (a stopped process, a busy machine) counts against
@@ -30,6 +30,7 @@ from forkhttpd.master.family import Family
 from forkhttpd.master.herald import Herald, describe, is_well
 from forkhttpd.master.lameduck import LameDuck
 from forkhttpd.master.phase import LEAVING, Phase
+from forkhttpd.master.reload import Reload
 from forkhttpd.master.roster import EARLY, Crew, Plan, Roster, Stage
 from forkhttpd.master.scaling import Reading
 from forkhttpd.master.succession import Situation, Succession
@@ -43,7 +44,7 @@ _FINAL = frozenset({ExitCode.UNAVAILABLE, ExitCode.OSERR, ExitCode.CONFIG})
 class Policy:
     """The master's mind.  `children` (by slot) and `rosters` (by generation) are for reading.
 
-    newest: the number of the last generation that was asked for;
+    reload: whether one waits, and the number of the last generation that was asked for;
     look_at: when the shell is to look at the workers: Looked; NEVER if nobody asks.
     """
 
@@ -56,8 +57,7 @@ class Policy:
         self._lame_duck = LameDuck(self._do)
         self.rosters: dict[int, Roster] = {plan.generation: Roster(plan)}
         self.look_at = NEVER
-        self.newest = plan.generation
-        self._reload_wanted = False
+        self.reload = Reload(self._do, newest=plan.generation)
         self._sweeping = False
         self._exit = actions.Exit(ExitCode.STOPPED, "")
         self._actions: list[actions.Action] = []
@@ -81,6 +81,8 @@ class Policy:
                 self._orders[event.number](now)
             case events.Ready():
                 self._is_ready(self.children[event.slot], now)
+            case events.Yielded():
+                self._family.has_yielded(event.slot, self.rosters, now)
             case events.Exited():
                 self._has_exited(self._family.forget(event.slot, self.rosters), event, now)
             case events.NotForked():
@@ -119,11 +121,8 @@ class Policy:
     # What a signal asks for.
 
     def _ask_for_reload(self, _now: float) -> None:
-        if self.phase in LEAVING:
-            return
-        if self.phase is not Phase.SERVING or self._is_crowded():
-            self._log(INFO, "reload: waits until the last change is done")
-        self._reload_wanted = True
+        if self.phase not in LEAVING:
+            self.reload.ask(busy=self.phase is not Phase.SERVING or self._is_crowded())
 
     def _ask_for_upgrade(self, _now: float) -> None:
         if self.phase not in LEAVING:
@@ -159,7 +158,7 @@ class Policy:
         if self.phase is not phase:
             self.phase = phase
             self._herald.tell(Notice.STOPPING, self._status(), now)
-        self._reload_wanted = False
+        self.reload.wanted = False
 
     def _resize(self, change: Callable[[Crew], int]) -> None:
         for roster in self.rosters.values():
@@ -236,10 +235,8 @@ class Policy:
     def _refuse(self, reason: str, now: float, *, code: int) -> None:
         """The next generation cannot be: everything stays as it is (M8)."""
         self.phase = Phase.SERVING
-        self._herald.refusal = verdict = f"reload refused, nothing changed: {reason}"
-        self._log(ERROR, verdict)
+        self._herald.refusal = self.reload.fail(reason, code=code)
         self._herald.tell(Notice.READY, self._status(), now)
-        self._do(actions.Verdict(self.newest, code, verdict))
         # It has served nobody: no need to be patient.
         self._put_away(self._at(Stage.STARTING), Stage.ENDING)
 
@@ -260,11 +257,9 @@ class Policy:
         """The new master is ready: it serves, what is running here may finish."""
         if self.phase is not Phase.UPGRADING:
             return
-        self._succession.hand_over(reload=self._reload_wanted)
-        if self._reload_wanted:
-            words = "a new master has taken over, and reads the file"
-            self._do(actions.Verdict(self.newest + 1, ExitCode.STOPPED, words))
-        self.phase, self._reload_wanted, self._herald.is_mute = Phase.RETIRING, False, True
+        self._succession.hand_over(reload=self.reload.wanted)
+        self.reload.leave()
+        self.phase, self._herald.is_mute = Phase.RETIRING, True
         self._put_away(self.rosters.values(), Stage.DRAINING)
 
     def _stay(self, reason: str) -> None:
@@ -286,38 +281,45 @@ class Policy:
     # What ought to be.
 
     def _settle(self, now: float) -> None:
-        self._swap(now)
+        self._swap()
         for roster in self.rosters.values():
             for crew in roster.crews():
                 self._family.man(roster, crew, now, is_last=self.phase is Phase.STOPPING)
         self._close_the_finished()
+        self._conclude(now)
         if self.phase is Phase.SERVING and self._succession.may_launch:
             self._upgrade(now)
-        elif self.phase is Phase.SERVING and self._reload_wanted and not self._is_crowded():
+        elif self.phase is Phase.SERVING and self.reload.wanted and not self._is_crowded():
             self._load_next(now)
         self._herald.keep_up(self._status(), now, is_well=is_well(self.rosters.values()))
         is_done = not self.children and not self._sweeping and self._succession.is_alone
         if self.phase in LEAVING and is_done:
             self._do(self._exit)
 
-    def _swap(self, now: float) -> None:
+    def _swap(self) -> None:
         """Let the starting generation serve as soon as it is complete, and it is our turn."""
         for starting in self._at(Stage.STARTING):
             if starting.is_complete and self._succession.announce():
                 serving = self._at(Stage.SERVING)
-                self._adopt(starting, "reloaded" if serving else "ready")
+                starting.stage = Stage.SERVING
+                self.look_at = 0.0 if starting.look_pause < NEVER else NEVER
+                self._do(actions.Adopt(starting.plan.generation))
                 self._put_away(serving, Stage.DRAINING)
-                self._herald.is_mute, self._herald.refusal = False, ""
-                self._herald.tell(Notice.READY, self._status(), now)
 
-    def _adopt(self, roster: Roster, verb: str) -> None:
-        number = roster.plan.generation
-        roster.stage, self.phase = Stage.SERVING, Phase.SERVING
-        self.look_at = 0.0 if roster.look_pause < NEVER else NEVER
-        self._do(actions.Adopt(number))
-        self._log(INFO, f"{verb}: {roster}")
-        if verb == "reloaded":
-            self._do(actions.Verdict(number, ExitCode.STOPPED, f"reloaded: {roster}"))
+    def _conclude(self, now: float) -> None:
+        """A start or a reload is done as soon as its generation serves, and nobody else accepts."""
+        is_alone = all(roster.has_yielded for roster in self._at(Stage.DRAINING))
+        is_due = self.phase in (Phase.STARTING, Phase.SWAPPING)
+        if not is_due or self._at(Stage.STARTING) or not is_alone:
+            return
+        (serving,) = self._at(Stage.SERVING)
+        if self.phase is Phase.STARTING:
+            self._log(INFO, f"ready: {serving}")
+        else:
+            self.reload.succeed(serving)
+        self.phase = Phase.SERVING
+        self._herald.is_mute, self._herald.refusal = False, ""
+        self._herald.tell(Notice.READY, self._status(), now)
 
     def _close_the_finished(self) -> None:
         finished = self._at(Stage.DRAINING) + self._at(Stage.ENDING)
@@ -326,11 +328,9 @@ class Policy:
             self._do(actions.Close(number))
 
     def _load_next(self, now: float) -> None:
-        self._reload_wanted = False
         self.phase = Phase.LOADING
-        self.newest += 1
         self._herald.tell(Notice.RELOADING, self._status(), now)
-        self._do(actions.Load(self.newest))
+        self.reload.load()
 
     # Small words.
 

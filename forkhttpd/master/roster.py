@@ -178,6 +178,11 @@ class Roster:
         return all(crew.is_complete for crew in self.crews())
 
     @property
+    def has_yielded(self) -> bool:
+        """Whether none of its workers accepts connections any more."""
+        return not any(child.may_accept for child in self.workers.members)
+
+    @property
     def is_empty(self) -> bool:
         """Whether nobody is left."""
         return not any(crew.members for crew in self.crews())

@@ -144,12 +144,12 @@ class Worker:
 
     def run(self) -> None:
         """Serve until drained, or told to stop."""
-        slot = self._inheritance.slot
         self._gate.open()
         self._turn(0.0)
         self._tend()
-        slot.set(Cell.STATE, SlotState.READY)
-        self._ring()
+        if self._drain_until == FOREVER:  # else we were told to go before we were ready
+            self._inheritance.slot.set(Cell.STATE, SlotState.READY)
+            self._ring()
         while not self._is_done():
             self._turn(_LONGEST_TURN)
         self._context.finish()
@@ -297,13 +297,14 @@ class Worker:
     def _drain(self, patience: float) -> None:
         """Accept no more, answer what is asked, and let idle clients go after `patience`."""
         if self._drain_until == FOREVER:
-            self._inheritance.slot.set(Cell.STATE, SlotState.DRAINING)
             self._drain_until = self._loop.now + self._inheritance.config.timeouts.graceful
             for acceptor in self._acceptors:
                 if self._accepts:
                     acceptor.take_all()
                 acceptor.close()
             self._accepts = False
+            self._inheritance.slot.set(Cell.STATE, SlotState.DRAINING)  # a reload waits for that
+            self._ring()
             self._context.drain()
         # Also for those that become idle later: what is running may have promised to stay open.
         self._context.patience = min(self._context.patience, patience)

@@ -5,11 +5,14 @@ import signal
 import socket
 import stat
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
 import pytest
 
+from forkhttpd.inquiry import ask
+from tests.live.asking import control
 from tests.live.daemon import DEADLINE, SITE, Daemon, await_end, daemon, read_all, wait_for
 from tests.live.scene import busy, open_fds, refuses, timeouts
 
@@ -128,6 +131,34 @@ def test_M7_what_needs_a_restart_is_named_in_one_warning() -> None:
         running.await_log("needs restart: pid_file")
         assert (running.directory / "forkhttpd.pid").exists()
         assert not (running.directory / "other.pid").exists()
+
+
+# What the verdict means.
+
+
+def test_M7_who_connects_after_the_verdict_meets_the_new_configuration() -> None:
+    with daemon() as running:
+        for name in ("one", "two"):
+            running.write(f"{name}/page", name)
+        for name in ("one", "two") * 5:
+            running.configure(SITE.replace('"www"', f'"{name}"'))
+            assert ask(control(running), "reload", patience=DEADLINE)["code"] == 0
+            assert [running.get("/page").text for _ in range(4)] == [name] * 4
+
+
+def test_M7_there_is_no_verdict_while_an_old_worker_may_still_accept() -> None:
+    def swapped() -> bool:
+        found = ask(control(running), "status", patience=DEADLINE)
+        return bool(found["master"]["generation"] == 2)
+
+    with daemon(SITE + timeouts(heartbeat="10m")) as running, ThreadPoolExecutor(1) as clients:
+        old = running.workers()[0]
+        old.suspend()
+        asked = clients.submit(ask, control(running), "reload", patience=DEADLINE)
+        wait_for(swapped, "the new generation")
+        assert running.verdicts() == (0, 0)
+        old.resume()
+        assert asked.result()["text"] == "reloaded: 2 workers, 1 spawner"
 
 
 # What goes on meanwhile.

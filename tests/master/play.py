@@ -9,7 +9,7 @@ from typing import Any
 
 from forkhttpd.inheritance import Role
 from forkhttpd.master import actions, events
-from forkhttpd.master.child import Child
+from forkhttpd.master.child import Child, State
 from forkhttpd.master.policy import Policy
 from forkhttpd.master.roster import Plan
 from forkhttpd.master.succession import Situation
@@ -45,6 +45,9 @@ class Play:
 
     def ready(self, *children: Child) -> list[actions.Action]:
         return [one for child in children for one in self.tell(events.Ready(child.slot))]
+
+    def yields(self, *children: Child) -> list[actions.Action]:
+        return [one for child in children for one in self.tell(events.Yielded(child.slot))]
 
     def dies(self, child: Child, code: int = -9, report: str = "") -> list[actions.Action]:
         return self.tell(events.Exited(child.slot, code, report))
@@ -115,11 +118,18 @@ class Play:
         return plan
 
     def reload(self) -> int:
-        """Take up a next generation, which becomes ready; return its number."""
+        """Take up a next generation, for which the last one yields; return its number."""
+        self.swap()
+        self.yields(*self.yielding())
+        return self.policy.reload.newest
+
+    def swap(self) -> list[actions.Action]:
+        """Have a next generation ready, so that the last one is told to go."""
         self.signal(signal.SIGHUP)
-        plan = self.next_plan()
-        self.ready(*self.children(plan.generation))
-        return plan.generation
+        return self.ready(*self.children(self.next_plan().generation))
+
+    def yielding(self) -> list[Child]:
+        return [one for one in self.policy.children.values() if one.state is State.YIELDING]
 
 
 def forked(found: Sequence[actions.Action]) -> list[str]:

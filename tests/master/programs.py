@@ -4,6 +4,7 @@ What a child does is written in the configuration's `server` value, one word for
 one for the spawners: "steady steady".
 """
 
+import contextlib
 import os
 import select
 import signal
@@ -36,17 +37,17 @@ PROGRAMS = {Role.WORKER: worker, Role.SPAWNER: spawner}
 
 def _steady(inheritance: Inheritance) -> None:
     """Answer each connection with who we are, until told to go or left alone."""
-    _serve(inheritance, obeys={signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT})
+    _serve(inheritance, obeys={signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT}, yields=True)
 
 
 def _stubborn(inheritance: Inheritance) -> None:
-    """Obey QUIT only."""
-    _serve(inheritance, obeys={signal.SIGQUIT})
+    """Accept no more when told to go, but stay until QUIT."""
+    _serve(inheritance, obeys={signal.SIGQUIT}, yields=True)
 
 
 def _deaf(inheritance: Inheritance) -> None:
     """Obey nothing but KILL."""
-    _serve(inheritance, obeys=set())
+    _serve(inheritance, obeys=set(), yields=False)
 
 
 def _failing(inheritance: Inheritance) -> None:
@@ -115,7 +116,17 @@ def _become_ready(inheritance: Inheritance) -> None:
     os.eventfd_write(inheritance.bell, 1)
 
 
-def _serve(inheritance: Inheritance, *, obeys: set[signal.Signals]) -> None:
+def _yield(inheritance: Inheritance, poll: select.poll) -> None:
+    """Accept no more, and say so."""
+    for one in inheritance.listeners:
+        with contextlib.suppress(KeyError, ValueError):  # not registered, or closed before
+            poll.unregister(one.socket)
+        one.socket.close()
+    inheritance.slot.set(Cell.STATE, SlotState.DRAINING)
+    os.eventfd_write(inheritance.bell, 1)
+
+
+def _serve(inheritance: Inheritance, *, obeys: set[signal.Signals], yields: bool) -> None:
     orders = signals.receive({signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT})
     listeners = {one.socket.fileno(): one.socket for one in inheritance.listeners}
     poll = select.poll()
@@ -127,13 +138,16 @@ def _serve(inheritance: Inheritance, *, obeys: set[signal.Signals]) -> None:
             if fd == inheritance.lifeline:
                 os._exit(0)
             elif fd == orders:
-                if obeys & set(signals.read(orders)):
+                told = set(signals.read(orders))
+                if yields:
+                    _yield(inheritance, poll)
+                if obeys & told:
                     os._exit(0)
             elif fd == inheritance.control.fileno():
                 if _take_message(inheritance) == SERVE:
                     for listener in listeners:
                         poll.register(listener, select.POLLIN)
-            else:
+            elif listeners[fd].fileno() >= 0:  # not closed in this very turn
                 _answer(listeners[fd], inheritance)
         inheritance.slot.beat()
 

@@ -58,7 +58,7 @@ def daemon(tmp_path: Path) -> Iterator[Daemon]:
 
 def test_M18_it_exits_0_when_the_daemon_is_ready(daemon: Daemon) -> None:
     assert daemon.launch() == (0, "")
-    assert "]: ready: 2 workers, 1 spawner" in daemon.error.read_text()
+    await_that(lambda: "]: ready: 2 workers, 1 spawner" in daemon.error.read_text())
     assert daemon.pid_file.read_text() == f"{daemon.pid()}\n"
 
 

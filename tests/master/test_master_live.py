@@ -238,9 +238,9 @@ def test_a_reload_swaps_generations(tmp_path: Path) -> None:
     with serving(tmp_path) as live:
         old = live.children()
         live.reload(workers=3)
-        await_that(lambda: not any(is_alive(pid) for pid in old))
         assert live.ask()[1] == 2
-        assert len(live.children()) == 4
+        await_that(lambda: not any(is_alive(pid) for pid in old))
+        await_that(lambda: len(live.children()) == 4)
 
 
 def test_M7_an_address_that_stays_keeps_its_very_socket(tmp_path: Path) -> None:
@@ -267,6 +267,15 @@ def test_M7_addresses_come_and_go(tmp_path: Path) -> None:
         live.reload(addresses=("127.0.0.1:0",))
         await_that(lambda: not path.exists())
         assert live.ask(port)[1] == 3
+
+
+def test_M7_a_frozen_worker_does_not_hold_up_a_reload_for_long(tmp_path: Path) -> None:
+    with serving(tmp_path, heartbeat="2s") as live:
+        pid = live.ask()[0]
+        os.kill(pid, signal.SIGSTOP)
+        live.reload()
+        assert re.search(rf"\(pid {pid}\) .*: SIGKILL$", live.log(), re.MULTILINE)
+        assert {live.ask()[1] for _ in range(10)} == {2}
 
 
 def test_M7_an_address_that_is_taken_leaves_the_old_ones_serving(tmp_path: Path) -> None:

@@ -38,7 +38,8 @@ def test_M10_a_reload_is_RELOADING_and_then_READY_and_the_text_follows_the_drain
     play = Play().serve()
     assert notices(play.signal(signal.SIGHUP)) == [Notice.RELOADING]
     play.next_plan()
-    found = play.ready(*play.children(2))
+    assert notices(play.ready(*play.children(2))) == []
+    found = play.yields(*play.workers(1))
     both = "serving: 2 workers, 1 spawner, generation 2 (generation 1 drains)"
     assert only(found, actions.Notify) == [actions.Notify(Notice.READY, both)]
     play.leave(play.workers(1))

@@ -153,7 +153,7 @@ def test_M19_a_worn_worker_goes_first_when_there_are_to_be_fewer() -> None:
     worn, other = play.workers()
     wear(play, worn)
     play.ready(play.workers()[-1])
-    assert worn.state is State.DRAINING
+    assert worn.is_leaving
     found = play.signal(signal.SIGTTOU)
     assert [child.number for child, _ in killed(found)] == [3]
     assert other.state is State.READY

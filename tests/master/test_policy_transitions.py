@@ -2,7 +2,7 @@
 
 import signal
 from dataclasses import replace
-from logging import ERROR, INFO
+from logging import ERROR, INFO, WARNING
 
 import pytest
 
@@ -12,7 +12,10 @@ from forkhttpd.master.actions import Notice
 from forkhttpd.master.child import State
 from forkhttpd.master.phase import Phase
 from forkhttpd.master.policy import MAX_DRAINING
+from forkhttpd.master.roster import Plan
 from tests.master.play import PLAN, Play, forked, killed, logged, only
+
+LAME = replace(PLAN, lame_duck=10.0)
 
 # Reload.
 
@@ -48,7 +51,6 @@ def test_the_swap_adopts_first_and_releases_after() -> None:
     found = play.ready(*play.children(2))
     steps = [one for one in found if isinstance(one, (actions.Adopt, actions.Release))]
     assert steps == [actions.Adopt(2), actions.Release(1)]
-    assert logged(found, INFO) == ["reloaded: 2 workers, 1 spawner"]
 
 
 def test_a_generation_drains_workers_first_then_its_spawners_then_it_is_closed() -> None:
@@ -98,6 +100,115 @@ def test_a_reload_takes_up_another_number_of_workers() -> None:
     assert len(play.children(2)) == 5
 
 
+# Done is a reload when nobody else accepts.
+
+SERVES_ALONE = [
+    actions.Log(INFO, "reloaded: 2 workers, 1 spawner"),
+    actions.Verdict(2, ExitCode.STOPPED, "reloaded: 2 workers, 1 spawner"),
+    actions.Notify(
+        Notice.READY, "serving: 2 workers, 1 spawner, generation 2 (generation 1 drains)"
+    ),
+]
+
+
+def is_done(found: list[actions.Action]) -> bool:
+    """Whether anybody was told that the reload is done."""
+    kinds = {type(one) for one in found}
+    return bool(kinds & {actions.Verdict, actions.Notify}) or logged(found, INFO) != []
+
+
+def test_M7_a_reload_is_done_when_the_last_worker_has_yielded() -> None:
+    play = Play().serve()
+    assert not is_done(play.swap())
+    first, second = play.yielding()
+    assert play.yields(first) == []
+    assert play.yields(second) == SERVES_ALONE
+    assert play.policy.phase is Phase.SERVING
+
+
+@pytest.mark.parametrize("code", [0, -signal.SIGSEGV])
+def test_M7_a_worker_that_is_gone_has_yielded(code: int) -> None:
+    play = Play().serve()
+    play.swap()
+    first, second = play.yielding()
+    play.yields(first)
+    found = play.dies(second, code)
+    assert [one for one in found if one in SERVES_ALONE] == SERVES_ALONE
+
+
+def test_M7_who_does_not_yield_within_a_heartbeat_is_killed_and_not_waited_for() -> None:
+    play = Play().serve()
+    play.swap()
+    first, frozen = play.yielding()
+    play.yields(first)
+    assert not is_done(play.after(PLAN.heartbeat - 0.1))
+    found = play.after(0.1)
+    assert killed(found) == [(frozen, "KILL")]
+    assert logged(found, WARNING) == [f"{frozen} did not stop accepting in time: SIGKILL"]
+    assert [one for one in found if one in SERVES_ALONE] == SERVES_ALONE
+    assert logged(play.dies(frozen), INFO) == []
+
+
+def test_M7_a_worker_that_is_aborted_for_its_silence_is_waited_for() -> None:
+    play = Play().serve()
+    play.after(12.0, beating=False)
+    assert {one.state for one in play.workers()} == {State.ABORTED}
+    old = play.workers(1)
+    assert not is_done(play.swap())
+    play.dies(old[0], -6)
+    assert only(play.dies(old[1], -6), actions.Verdict) == SERVES_ALONE[1:2]
+
+
+def test_M7_an_old_worker_that_is_still_to_come_is_waited_for() -> None:
+    """It may be ready before it reads that it has to go."""
+    play = Play().serve()
+    play.dies(play.workers()[0])
+    play.swap()
+    new, other = sorted(play.yielding(), key=lambda child: child.ready_at is not None)
+    play.ready(new)  # too late
+    play.yields(other)
+    assert new.state is State.YIELDING
+    assert play.yields(new) == SERVES_ALONE
+
+
+def test_M7_those_that_a_refusal_puts_away_are_not_waited_for() -> None:
+    play = Play().serve()
+    play.signal(signal.SIGHUP)
+    play.next_plan()
+    play.dies(play.workers(2)[0], 70)
+    play.swap()
+    found = play.yields(*play.workers(1))
+    assert [one.generation for one in found if isinstance(one, actions.Verdict)] == [3]
+
+
+def test_who_has_yielded_has_the_graceful_time_from_then_on() -> None:
+    play = Play().serve()
+    play.swap()
+    play.after(5.0)
+    old = play.yielding()
+    play.yields(*old)
+    assert killed(play.after(PLAN.graceful - 0.1)) == []
+    assert killed(play.after(0.1)) == [(one, "QUIT") for one in old]
+
+
+def test_a_worker_that_drains_because_of_a_stop_has_nobody_to_yield_to() -> None:
+    play = Play().serve()
+    play.signal(signal.SIGTERM)
+    assert play.yields(*play.workers()) == []
+
+
+@pytest.mark.parametrize(("plan", "phase"), [(PLAN, Phase.STOPPING), (LAME, Phase.LAME_DUCK)])
+def test_TERM_before_the_verdict_is_a_stop_and_not_READY_again(plan: Plan, phase: Phase) -> None:
+    play = Play(plan).serve()
+    play.swap()
+    old = play.yielding()
+    found = play.signal(signal.SIGTERM) + play.yields(*old)
+    notices = [one.notice for one in found if isinstance(one, actions.Notify)]
+    assert notices == [Notice.STOPPING]
+    assert play.policy.phase is phase
+    assert {one.state for one in old} == {State.DRAINING}
+
+
 # A reload that cannot be.
 
 
@@ -108,8 +219,8 @@ def test_M8_a_wrong_file_changes_nothing() -> None:
     verdict = "reload refused, nothing changed: site.conf:3: [log] lefel: no such key"
     assert found == [
         actions.Log(ERROR, verdict),
-        actions.Notify(Notice.READY, f"{verdict}; serving: 2 workers, 1 spawner, generation 1"),
         actions.Verdict(2, ExitCode.CONFIG, verdict),
+        actions.Notify(Notice.READY, f"{verdict}; serving: 2 workers, 1 spawner, generation 1"),
     ]
     assert play.policy.phase is Phase.SERVING
 
@@ -185,8 +296,8 @@ def test_a_HUP_during_a_reload_is_kept_and_many_are_one() -> None:
     play.next_plan()
     for _ in range(3):
         assert only(play.signal(signal.SIGHUP), actions.Load) == []
-    found = play.ready(*play.children(2))
-    assert only(found, actions.Load) == [actions.Load(3)]
+    assert only(play.ready(*play.children(2)), actions.Load) == []
+    assert only(play.yields(*play.workers(1)), actions.Load) == [actions.Load(3)]
 
 
 def test_a_HUP_during_a_reload_that_fails_is_kept_too() -> None:

@@ -64,6 +64,14 @@ def test_M20_who_retires_says_nothing_to_the_service_manager_any_more() -> None:
     assert only(play.done[before:], actions.Notify) == []
 
 
+def test_M20_workers_that_yield_to_a_new_master_have_no_verdict_to_wait_for() -> None:
+    play = Play().serve()
+    upgrade(play)
+    play.tell(events.SuccessorReady())
+    assert play.yields(*play.workers()) == []
+    assert {one.state for one in play.workers()} == {State.DRAINING}
+
+
 def test_M20_a_child_that_dies_while_we_retire_is_not_replaced() -> None:
     play = Play().serve()
     upgrade(play)
@@ -147,7 +155,8 @@ def test_M20_USR2_during_a_reload_waits_for_its_verdict() -> None:
     found = play.signal(USR2)
     assert logged(found, INFO) == ["upgrade: waits until the last change is done"]
     assert only(found, actions.Launch) == []
-    assert len(only(play.ready(*play.children(2)), actions.Launch)) == 1
+    assert only(play.ready(*play.children(2)), actions.Launch) == []
+    assert len(only(play.yields(*play.workers(1)), actions.Launch)) == 1
 
 
 def test_M20_USR2_before_the_first_READY_waits_for_it() -> None:
