@@ -1,10 +1,9 @@
 """The configuration: typed, frozen, complete and checked before anything is bound.
 
-    read (source) → parse (load): reading, conflicts → check → dump
+    read (source) → parse (load): wording, conflicts → check → dump
     a file's text   a Config, or every problem of it   the machine   TOML again
 
-`tables` says what there is, `values` and `names` how it is spelled, `lines` where it stands;
-`schema` is what tables are declared with, `wording` what people get to read.
+`tables` says what there is, `values` and `names` how it is spelled, `lines` where it stands.
 """
 
 from forkhttpd.config.load import load

@@ -6,11 +6,14 @@ answer everywhere.
 
 from pathlib import Path
 
-from forkhttpd.config import conflicts
-from forkhttpd.config.reading import read_value
-from forkhttpd.config.source import Source, read
+from pydantic import TypeAdapter, ValidationError
+
+from forkhttpd.config import conflicts, wording
+from forkhttpd.config.source import Finding, Source, read
 from forkhttpd.config.tables import Config
 from forkhttpd.errors import ConfigError
+
+_config = TypeAdapter[Config](Config)
 
 
 def load(path: Path) -> Config:
@@ -24,8 +27,12 @@ def load(path: Path) -> Config:
 
 def parse(source: Source) -> Config:
     """Return the configuration that a source spells.  Raises ConfigError with every problem."""
-    config: Config | None
-    config, problems = read_value(Config, source.document, source.directory)
+    problems: list[Finding] = []
+    config: Config | None = None
+    try:
+        config = _config.validate_python(source.document, context={"directory": source.directory})
+    except ValidationError as error:
+        problems += wording.findings(error.errors(include_url=False))
     problems += conflicts.findings(source)
     if config is None or problems:
         raise ConfigError(source.tell(problems))

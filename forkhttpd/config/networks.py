@@ -6,20 +6,19 @@ comes through a Unix socket, which has none.
 
 import ipaddress
 from ipaddress import IPv4Network, IPv6Network
-from itertools import chain
 from typing import Annotated, Literal
 
-from forkhttpd.config.schema import Checked, Spelled
+from pydantic import BeforeValidator, PlainSerializer
 
 Network = IPv4Network | IPv6Network | Literal["unix"]
 
 _EVERYBODY = ("0.0.0.0/0", "::/0")
 
 
-def parse_network(text: object) -> Network:
+def parse_network(text: object) -> object:
     """Return a network.  Raises ValueError with the words that the operator needs."""
-    if text == "unix":
-        return "unix"
+    if text == "unix" or isinstance(text, IPv4Network | IPv6Network):
+        return text
     if not isinstance(text, str):
         raise ValueError('not a network; write it in quotes, as in "10.0.0.0/8"')
     try:
@@ -33,16 +32,21 @@ def parse_network(text: object) -> Network:
     return network
 
 
-def _parse_networks(text: object) -> tuple[Network, ...]:
-    """Return the networks of one item of a list; "all" stands for every address there is."""
-    return tuple(map(parse_network, _EVERYBODY if text == "all" else (text,)))
-
-
-def _join(items: tuple[tuple[Network, ...], ...]) -> tuple[Network, ...]:
-    return tuple(chain.from_iterable(items))
+def _expand(value: object) -> object:
+    """Let "all" stand for every address there is."""
+    if not isinstance(value, list):
+        return value
+    return [part for item in value for part in (_EVERYBODY if item == "all" else (item,))]
 
 
 Networks = Annotated[
-    tuple[Annotated[Network, Spelled(_parse_networks)], ...],
-    Checked(_join),
+    tuple[
+        Annotated[
+            IPv4Network | IPv6Network | Literal["unix"],
+            BeforeValidator(parse_network),
+            PlainSerializer(str, return_type=str),
+        ],
+        ...,
+    ],
+    BeforeValidator(_expand),
 ]

@@ -1,15 +1,20 @@
-"""What is wrong with a value, in words for people: what is wrong; what would be right.
+"""pydantic's errors in words for people: what is wrong; what would be right.
 
-Each kind of mistake has one sentence, with a suggestion where there is a likely one.
+pydantic finds every error of a document at once and says where; what it says is made for
+programmers.  Here each type of error has one sentence, with a suggestion where there is a likely
+one, and the errors that only follow from others are left out.
 """
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from json import dumps
-from typing import Any
+from typing import Any, get_args
+
+from pydantic_core import ErrorDetails
 
 from forkhttpd.config.lines import Position
 from forkhttpd.config.places import CHILDREN, HEADERS, default, keys, place
+from forkhttpd.config.source import Finding
 from forkhttpd.config.tables import Listen, Mount, Pool, Site
 
 _LISTS = (Listen, Site, Mount)  # tables that stand in arrays of tables
@@ -34,9 +39,19 @@ _TABLES_OF_TEXTS = {
 }
 
 
+def findings(errors: Iterable[ErrorDetails]) -> Iterator[Finding]:
+    """Yield what a person has to know of pydantic's errors, in their order."""
+    known = list(errors)
+    unknown = {error["loc"] for error in known if error["type"] == "unexpected_keyword_argument"}
+    for error in known:
+        position = _position(error)
+        if not _follows(error, unknown):
+            yield position, _sentence(error, position)
+
+
 def quoted(text: object) -> str:
-    """Return a text in the quotes that it has in the file."""
-    return dumps(text, ensure_ascii=False, default=str)  # str: a date
+    """Return a text in the quotes that it has in the file; a date, which TOML has, too, as one."""
+    return dumps(text, ensure_ascii=False, default=str)
 
 
 def listed(words: Iterable[str]) -> str:
@@ -51,7 +66,57 @@ def meant(word: str, words: Iterable[str]) -> str:
     return f"; did you mean {quoted(close[0])}?" if close else ""
 
 
-def unknown(position: Position, value: object) -> str:
+def _position(error: ErrorDetails) -> Position:
+    """Return the error's place; pydantic marks a dictionary's key with a step of its own."""
+    return tuple(part for part in error["loc"] if part != "[key]")
+
+
+def _follows(error: ErrorDetails, unknown: set[Position]) -> bool:
+    """Whether an error only follows from another one.
+
+    An item with an error in it is no item, so its list is "too short"; a misspelled key is both
+    unknown and missing.
+    """
+    match error["type"]:
+        case "too_short":
+            return bool(error["input"])
+        case "missing":
+            *table, name = error["loc"]
+            misspelled = [str(loc[-1]) for loc in unknown if loc[:-1] == tuple(table)]
+            return any(meant(word, [str(name)]) for word in misspelled)
+        case _:
+            return False
+
+
+def _sentence(error: ErrorDetails, position: Position) -> str:
+    value, context = error["input"], error.get("ctx", {})
+    match error["type"]:
+        case "unexpected_keyword_argument":
+            return _unknown(position, value)
+        case "missing" | "too_short":
+            wrong = "missing" if error["type"] == "missing" else "empty"
+            return f"{wrong}; write {WANTED[str(position[-1])]}"
+        case "literal_error":
+            return _other_word(position, value)
+        case "string_type":
+            return f"not a text; write it in quotes{_as_text(value)}"
+        case "int_type":
+            return f"not a whole number; write one like {_example(position)}"
+        case "bool_type":
+            return "not true or false; write one of them, without quotes"
+        case "greater_than_equal":
+            return f"too small; write at least {context['ge']}"
+        case "less_than_equal":
+            return f"too large; write at most {context['le']}"
+        case "tuple_type" | "dict_type" | "dataclass_type":
+            return _other_shape(position, value)
+        case "value_error":
+            return str(context["error"])
+        case _:
+            return error["msg"]
+
+
+def _unknown(position: Position, value: object) -> str:
     """Say where an unknown key or table belongs, or what it may have been meant to be."""
     word, table = str(position[-1]), place(position).table
     if _is_table(value):
@@ -75,36 +140,24 @@ def _is_table(value: object) -> bool:
     )
 
 
-def missing(key: str) -> str:
-    """Say how to write what has to be there."""
-    return f"missing; write {WANTED[key]}"
-
-
-def empty(key: str) -> str:
-    """Say how to write the first item of a list that has to have one."""
-    return f"empty; write {WANTED[key]}"
-
-
-def other_word(words: Iterable[object], value: object) -> str:
+def _other_word(position: Position, value: object) -> str:
     """Say which words a key knows."""
-    known = list(filter(None, words))
-    close = meant(value, map(str, known)) if isinstance(value, str) else ""
-    return f"{quoted(value)} is not known{close or f'; write {listed(map(quoted, known))}'}"
-
-
-def other_type(kind: type, position: Position, value: object) -> str:
-    """Say how to write a text, a number or a flag."""
-    if kind is str:
-        hint = f', as in "{value}"' if isinstance(value, int | float) else ""
-        return f"not a text; write it in quotes{hint}"
-    if kind is bool:
-        return "not true or false; write one of them, without quotes"
     where = place(position)
-    example = f"{where.key} = {default(where.table, where.key)}"
-    return f"not a whole number; write one like {example}"
+    words = list(filter(None, get_args(where.table.__annotations__[where.key])))
+    close = meant(value, map(str, words)) if isinstance(value, str) else ""
+    return f"{quoted(value)} is not known{close or f'; write {listed(map(quoted, words))}'}"
 
 
-def other_shape(position: Position, value: object) -> str:
+def _as_text(value: object) -> str:
+    return f', as in "{value}"' if isinstance(value, int | float) else ""
+
+
+def _example(position: Position) -> str:
+    where = place(position)
+    return f"{where.key} = {default(where.table, where.key)}"
+
+
+def _other_shape(position: Position, value: object) -> str:
     """Say how to write what is not a list, not a table, or one of them in place of the other."""
     where = place(position)
     if where.key:

@@ -15,10 +15,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import Field, fields
 from typing import Any
 
+from pydantic import TypeAdapter
+from pydantic.fields import FieldInfo
+
 from forkhttpd.config.conflicts import KEYS_OF_OTHERS
-from forkhttpd.config.dump import spell, written
+from forkhttpd.config.dump import spell
 from forkhttpd.config.places import CHILDREN, HEADERS
-from forkhttpd.config.schema import default_of, description_of, is_needed
 from forkhttpd.config.tables import Config, Mount
 
 _END = '.\\" end of keys'
@@ -81,17 +83,25 @@ def _list(keys: Iterable[Field[Any]]) -> Iterator[str]:
     yield ".Bl -tag -width Ds"
     for key in keys:
         yield f".It Ic {key.name} = {_default(key)}"
-        description = description_of(key)
+        description = _info(key).description or ""
         yield prose(description[:1].upper() + description[1:] + ".")
     yield ".El"
 
 
 def _default(key: Field[Any]) -> str:
     """Return a key's default as the file spells it; nothing but dots where it has none."""
-    if is_needed(key):
+    info = _info(key)
+    if info.is_required():
         return "..."
-    text = spell(written(key.type, default_of(key)))
+    adapter: TypeAdapter[Any] = TypeAdapter(key.type)  # type: ignore[arg-type]
+    value = adapter.dump_python(info.default)
+    text = spell(value)
     return escape("0" if text == '"0"' else text).replace('"', "\\(dq")  # a size of none
+
+
+def _info(key: Field[Any]) -> FieldInfo:
+    assert isinstance(key.default, FieldInfo)
+    return key.default
 
 
 def prose(text: str) -> str:

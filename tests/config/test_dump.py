@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
 from forkhttpd.config import Config, load
 from forkhttpd.config.dump import dump, spell
@@ -140,3 +141,11 @@ def test_O2_the_dump_explains_every_key(tmp_path: Path) -> None:
 )
 def test_any_value_is_spelled_so_that_it_reads_back(value: Any) -> None:
     assert tomllib.loads(f"key = {spell(value)}")["key"] == value
+
+
+def test_a_dump_is_what_the_schema_dumps(tmp_path: Path) -> None:
+    config = load(write(tmp_path, WHOLE))
+    document = tomllib.loads(dump(config))
+    values = TypeAdapter(Config).dump_python(config, mode="json")
+    assert document["timeouts"] == values["timeouts"]
+    assert document["pool"] == values["pool"]

@@ -113,7 +113,7 @@ def test_importing_it_imports_nothing_of_the_daemon() -> None:
     )
     modules = set(done.stdout.split())
     assert {name for name in modules if name.startswith("forkhttpd.")} == {"forkhttpd.testing"}
-    assert not modules & {"httptools", "psutil", "daemon"}
+    assert not modules & {"pydantic", "httptools", "psutil", "daemon"}
 
 
 def test_the_fixture_of_the_readme_works(directory: Path) -> None:
