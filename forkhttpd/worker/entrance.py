@@ -56,13 +56,13 @@ def open_entrance(
 ) -> Entrance:
     """Return the entrance that a listener is; `tls` is of those that speak it.
 
-    Answers are known where a request is no more than its bytes, and nobody counts who asks.  With
+    Answers are known where a request is no more than its bytes, and who connects is who asks.  With
     several certificates it is more over TLS: the name that the connection began with counts (421).
     """
     listen = listening.listen
     to_https = listen.redirect_to_https
-    counts = context.pace is not None or context.proxies is not None or context.names_answers
-    is_known = not (to_https or counts or (listen.tls and router.asks_for_names))
+    varies = context.proxies is not None or context.names_answers
+    is_known = not (to_https or varies or (listen.tls and router.asks_for_names))
     known = context.answers_over_tls if listen.tls else context.answers
     return Entrance(
         server=endpoint(listening.socket.getsockname()),

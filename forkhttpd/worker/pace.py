@@ -24,12 +24,22 @@ class Pace:
     def keep(self, request: Request) -> None:
         """Count a request; raises HTTPError 429 for one too many, which is not counted."""
         host = request.hop.client.host
-        places = self._counting.places(host)
-        if places is None:
-            return
-        wait = self._meter.wait(places, self._loop.now)
+        wait = self._count(host)
         if wait:
             self._notice.tell(f"{host} asks too often (limits.rate)")
             fields = (("Retry-After", str(math.ceil(wait))),)
             raise HTTPError(429, f"{host} asks too often", fields=fields)
-        self._meter.add(places, self._loop.now)
+
+    def allows(self, host: str) -> bool:
+        """Count a request of an address; False for one too many, which is not counted."""
+        return not self._count(host)
+
+    def _count(self, host: str) -> float:
+        """Count one more if there is room for it; else return in how many seconds there will be."""
+        places = self._counting.places(host)
+        if places is None:
+            return 0.0
+        wait = self._meter.wait(places, self._loop.now)
+        if not wait:
+            self._meter.add(places, self._loop.now)
+        return wait

@@ -131,13 +131,23 @@ class Shortcut:
                 if answer.part is not None:
                     fd = answer.proof.open()
                     if fd >= 0:
-                        return self._answer_by_file(kind, answer, answer.part, fd)
-                elif answer.proof.holds():
+                        if self._may_ask():
+                            return self._answer_by_file(kind, answer, answer.part, fd)
+                        os.close(fd)
+                elif answer.proof.holds() and self._may_ask():
                     return self._answer(kind, answer)
         self._asked = data
         self._asked_at = context.loop.turns
         stream.give_back(data)
         return AWAKE
+
+    def _may_ask(self) -> bool:
+        """Count a request where there is a rate, for 3 µs; whether it is in time.
+
+        One that is not is refused by the long way.
+        """
+        pace = self._context.pace
+        return pace is None or pace.allows(self.client.host)
 
     def _is_over(self) -> bool:
         """Close the connection if nothing can come of it any more; whether it is so."""

@@ -113,6 +113,13 @@ def test_requests_have_a_rate_over_all_workers(paced: Daemon) -> None:
     paced.await_log("requests refused: 127.0.0.5 asks too often (limits.rate)")
 
 
+def test_requests_that_are_known_have_a_rate_too() -> None:
+    with daemon(SITE.replace("[[site]]", '[limits]\nrate = "5/h"\n\n[[site]]')) as running:
+        with Client(connect_from(running, "127.0.0.5")) as client:
+            statuses = [client.ask(get("/absent")).status for _ in range(8)]
+        assert statuses == [404] * 5 + [429] * 3
+
+
 def test_the_rate_is_that_of_a_proxys_clients(paced: Daemon) -> None:
     field = "X-Forwarded-For: 192.0.2.{}"
     with Client(connect_from(paced, "127.0.0.9")) as proxy:

@@ -12,7 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from forkhttpd.config import load
+from forkhttpd.access.meter import Meter
+from forkhttpd.census import Census
+from forkhttpd.config import Config, load
+from forkhttpd.config.rates import Rate
 from forkhttpd.handlers.mediatypes import MediaTypes
 from forkhttpd.handlers.static import Static
 from forkhttpd.http1.errors import HTTPError
@@ -22,10 +25,14 @@ from forkhttpd.loop import Stream
 from forkhttpd.worker.accesslog import AccessLog
 from forkhttpd.worker.connection import serve
 from forkhttpd.worker.context import Context
+from forkhttpd.worker.counting import Counting
 from forkhttpd.worker.entrance import Entrance
 from forkhttpd.worker.errorpage import error_response
+from forkhttpd.worker.notice import Notice
+from forkhttpd.worker.pace import Pace
 from forkhttpd.worker.shortcut import Shortcut
 from tests.config.files import LISTEN, write
+from tests.handlers.driver import open_fds
 from tests.worker.making import CLIENT, PATIENCE, SERVER, Line
 
 PAGE = b"GET /page.html HTTP/1.1\r\nHost: example.org\r\n\r\n"
@@ -41,7 +48,14 @@ class Visit:
     asked: the paths that took the long way.
     """
 
-    def __init__(self, directory: Path, *, log: Path, format: str = "combined") -> None:  # noqa: A002
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        log: Path,
+        format: str = "combined",  # noqa: A002
+        rate: Rate | None = None,
+    ) -> None:
         mount = load(
             write(
                 directory.parent,
@@ -54,6 +68,8 @@ class Visit:
         site = mount.site[0].mount[0]
         self._static = Static(site, media_types=MediaTypes(), clock=lambda: time.time() + 3600)
         self._line = Line()
+        self._census = Census()
+        self._moments = self._census.meter("requests")
         self._fd = os.open(log, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
         self.access_log = AccessLog(self._fd, format=format)
         self.context = Context(
@@ -63,11 +79,18 @@ class Visit:
             refuse=lambda request, error: error_response(error, id=request.id),
             access_log=self.access_log,
             log=logging.getLogger("test"),
+            pace=None if rate is None else self._pace(mount, rate),
         )
         self.entrance = Entrance(
             SERVER, self._respond, prove=self._prove, answers=self.context.answers
         )
         self._clients: list[socket.socket] = []
+
+    def _pace(self, config: Config, rate: Rate) -> Pace:
+        loop = self._line.loop
+        meter = Meter(self._moments, rate)
+        notice = Notice("refused", loop=loop, log=logging.getLogger("test"))
+        return Pace(meter, counting=Counting(config, self._census), loop=loop, notice=notice)
 
     async def _respond(self, request: Request) -> Response:
         self.asked.append(request.path)
@@ -131,6 +154,8 @@ class Visit:
         self._line.stream.close()
         self._line.client.close()
         self._line.loop.close()
+        self._moments.release()
+        self._census.close()
         os.close(self._fd)
 
 
@@ -322,6 +347,26 @@ def test_H9_who_asks_nothing_for_long_enough_is_sent_away(
     for connection in visit.context.connections if hurried else ():
         connection.retire(0.0)
     visit.turn_until(lambda: _has_ended(client))
+
+
+@pytest.mark.parametrize("request_", [PAGE, ABSENT])
+@pytest.mark.parametrize("size", [3, 300_000])
+def test_H9_a_rate_counts_what_is_known_once_and_refuses_it(
+    root: Path, tmp_path: Path, request_: bytes, size: int
+) -> None:
+    visit = Visit(root, log=tmp_path / "access.log", rate=Rate(5, 3600.0))
+    (root / "page.html").write_bytes(os.urandom(size))
+    client = visit.connect()
+    answers = [visit.ask(client, request_) for _ in range(3)]
+    (root / "page.html").write_bytes(os.urandom(size + 1))  # so that what was known is not
+    before = open_fds()
+    answers += [visit.ask(client, request_) for _ in range(2)]
+    refused = [visit.ask(client, request_) for _ in range(2)]
+    assert {answer[9:12] for answer in answers} == {b"200" if request_ is PAGE else b"404"}
+    assert [answer[9:12] for answer in refused] == [b"429"] * 2
+    assert len(visit.asked) == (2 if request_ is PAGE else 1)
+    assert open_fds() == before
+    visit.close()
 
 
 @pytest.mark.parametrize("size", [1, 20, len(PAGE) - 1])
