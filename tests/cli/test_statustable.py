@@ -7,81 +7,72 @@ import pytest
 from forkhttpd.statustable import coloured, plain, render, size, span
 
 
+PROCESS = {"state": "ready", "generation": 3, "uptime": 10.0, "memory": 31 << 20, "cpu": 12.34}
+MASTER = {
+    "pid": 4121,
+    "state": "serving",
+    "generation": 3,
+    "uptime": 7500.0,
+    "memory": 39 << 20,
+    "cpu": 0.31,
+}
+TOTALS = {
+    "requests": 12345,
+    "bytes": 3 << 30,
+    "started": 812,
+    "refused": 3,
+    "ended_workers": 5,
+    "ended_spawners": 1,
+}
+BUSY = {
+    "number": 10,
+    "pid": 4122,
+    "worked": 0.0,
+    "requests": 5000,
+    "in_flight": 1,
+    "connections": 12,
+    "bytes": 1 << 20,
+}
+LEAVING = {
+    "number": 9,
+    "pid": 99,
+    "worked": 0.0,
+    "requests": 7,
+    "in_flight": 0,
+    "connections": 0,
+    "bytes": 0,
+}
+POOL = {
+    "name": "default",
+    "pid": 4130,
+    "running": 2,
+    "queued": 0,
+    "started": 812,
+    "refused": 3,
+    "failed": 7,
+    "killed": 5,
+    "overdue": 4,
+    "starved": 1,
+    "user": 61.25,
+    "system": 10.0,
+    "wall": 3600.0,
+    "waited": 0.5,
+    "peak": 50 << 20,
+}
+
+
 def answer(*, worked: float = 0.0, uptime: float = 10.0, code: int | None = None) -> dict[str, Any]:
-    process = {
-        "state": "ready",
-        "generation": 3,
-        "uptime": uptime,
-        "memory": 31 << 20,
-        "cpu": 12.34,
-    }
+    process = PROCESS | {"uptime": uptime}
+    verdict = None if code is None else "nothing changed: \x1b[2Jä"
     return {
-        "master": {
-            "pid": 4121,
-            "state": "serving",
-            "generation": 3,
-            "uptime": 7500.0,
-            "memory": 39 << 20,
-            "cpu": 0.31,
-        },
-        "reloads": {
-            "taken": 2,
-            "refused": 1,
-            "code": code,
-            "ago": 65.0,
-            "verdict": None if code is None else "nothing changed: \x1b[2Jä",
-        },
-        "totals": {
-            "requests": 12345,
-            "bytes": 3 << 30,
-            "started": 812,
-            "refused": 3,
-            "ended_workers": 5,
-            "ended_spawners": 1,
-        },
+        "master": MASTER,
+        "reloads": {"taken": 2, "refused": 1, "code": code, "ago": 65.0, "verdict": verdict},
+        "totals": TOTALS,
         "workers": [
-            {
-                **process,
-                "number": 10,
-                "pid": 4122,
-                "worked": worked,
-                "requests": 5000,
-                "in_flight": 1,
-                "connections": 12,
-                "bytes": 1 << 20,
-            },
-            {
-                **process,
-                "number": 9,
-                "pid": 99,
-                "worked": 0.0,
-                "requests": 7,
-                "in_flight": 0,
-                "connections": 0,
-                "bytes": 0,
-                "state": "draining",
-            },
+            process | BUSY | {"worked": worked},
+            process | LEAVING | {"state": "draining"},
         ],
-        "pools": [
-            {
-                **process,
-                "name": "default",
-                "pid": 4130,
-                "running": 2,
-                "queued": 0,
-                "started": 812,
-                "refused": 3,
-                "failed": 7,
-                "killed": 5,
-                "overdue": 4,
-                "starved": 1,
-                "user": 61.25,
-                "system": 10.0,
-                "wall": 3600.0,
-                "waited": 0.5,
-                "peak": 50 << 20,
-            }
-        ],
+        "pools": [process | POOL],
     }
 
 
