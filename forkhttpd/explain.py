@@ -115,8 +115,11 @@ def _route_lines(route: Route, config: Config, source: Source) -> Iterator[Line]
 
 def _access_lines(route: Route) -> Iterator[Line]:
     """Say who may come in: by the mount's own rules, or by those of its site."""
+    has_own = bool(route.mount.allow or route.mount.deny)
+    if route.mount.show in ("metrics", "status") and not has_own:
+        yield "allow", "only clients on this machine, by address, as localhost, or by a site's name"
     for key in ("allow", "deny"):
-        source = route.mount if route.mount.allow or route.mount.deny else route.site
+        source = route.mount if has_own else route.site
         if networks := getattr(source, key):
             yield key, ", ".join(map(str, networks))
     if file := route.site.password_file_of(route.mount):

@@ -6,7 +6,6 @@ import pytest
 
 from forkhttpd.statustable import coloured, plain, render, size, span
 
-
 PROCESS = {"state": "ready", "generation": 3, "uptime": 10.0, "memory": 31 << 20, "cpu": 12.34}
 MASTER = {
     "pid": 4121,

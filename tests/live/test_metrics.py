@@ -3,6 +3,8 @@
 import os
 import re
 import signal
+import subprocess
+import sys
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -157,6 +159,19 @@ def test_metrics_are_for_this_machine_unless_the_mount_says_otherwise() -> None:
         running.await_log("rebound.example is none of the sites' names")
         assert running.get("/0/x").status == 404
         assert running.ask("POST", "/0").status == 405
+
+
+@pytest.mark.parametrize(
+    ("more", "is_local"), [("", True), ('allow = ["all"]\n', False), ('show = "ready"\n', False)]
+)
+def test_O8_explain_tells_who_may_see_them(more: str, is_local: bool) -> None:
+    mount = METRICS.replace('show = "metrics"\n', more) if "show" in more else METRICS + more
+    with daemon(SITE + mount, start=False) as running:
+        command = [sys.executable, "-m", "forkhttpd", "explain", "/metrics"]
+        command += ["-c", str(running.config)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "answer      the server itself: " in done.stdout
+    assert ("allow       only clients on this machine" in done.stdout) is is_local
 
 
 def test_metrics_come_in_the_format_that_is_asked_for() -> None:
