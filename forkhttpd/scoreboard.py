@@ -30,6 +30,7 @@ Standard library only, CPython 3.9 syntax: part of the spawner's bundle.
 import mmap
 import os
 import time
+from contextlib import suppress
 from enum import IntEnum
 from typing import Callable, Iterator, List, Tuple, TypeVar
 
@@ -180,8 +181,12 @@ class Scoreboard:
         self.half = self._words[_Head.SERVING]
 
     def keep_from_forks(self) -> None:
-        """Have a fork of this process not find it in its memory, where it must not be used."""
-        self._map.madvise(mmap.MADV_DONTFORK)
+        """Have a fork of this process not find it in its memory, where it must not be used.
+
+        Where a kernel does not know how, it is found there, and must not be used all the same.
+        """
+        with suppress(OSError):
+            self._map.madvise(mmap.MADV_DONTFORK)
 
     def close(self) -> None:
         """Unmap it, for all slots as well; `fd` is not closed."""
