@@ -2,7 +2,6 @@
 
 import os
 import signal
-import traceback
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from forkhttpd.scoreboard import Cell, Scoreboard, Slot, SlotState
@@ -54,8 +53,8 @@ def main(values: Dict[str, Any], notes: Optional[Tuple[Any, Any, Any]]) -> objec
     try:
         birth = next(serving, None)
         code = _STOPPED
-    except BaseException:
-        errorlog.write(f"bug, ending all programs: {_brief()}", name=settings.name)
+    except BaseException as error:
+        errorlog.write(f"bug, ending all programs: {_brief(error)}", name=settings.name)
     finally:
         if birth is None:
             os._exit(code)
@@ -114,6 +113,12 @@ def _heard(_number: int, _frame: object) -> None:
     """Nothing: only for a signal that has a handler, its number is written to the wake-up fd."""
 
 
-def _brief() -> str:
-    """Return the exception being handled, in one line, with its last places."""
-    return " | ".join(line.strip() for line in traceback.format_exc(limit=-4).splitlines()[1:])
+def _brief(error: BaseException) -> str:
+    """Return an exception in one line, with its last places."""
+    places: List[str] = []
+    traceback = error.__traceback__
+    while traceback:
+        code = traceback.tb_frame.f_code
+        places.append(f"{code.co_filename}:{traceback.tb_lineno} {code.co_name}")
+        traceback = traceback.tb_next
+    return " | ".join((*places[-4:], f"{type(error).__name__}: {error}"))

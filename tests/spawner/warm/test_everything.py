@@ -24,10 +24,8 @@ DIFFERENCES = {
     " is imported, which the spawner does",
     "origins / _frozen_importlib": "the same",
     "attributes of modules / encodings": "the spawner's log uses the codec unicode_escape",
-    "attributes of modules / ast": "ast defines these names only when imported for the first time",
 }
 SOMETIMES = {
-    "attributes of modules / ast": "from 3.14 on it does not",
     "attributes of modules / encodings": "once the log has been written",
     "attributes of modules / _frozen_importlib": "not where site-packages import importlib",
     "origins / _frozen_importlib": "the same",
