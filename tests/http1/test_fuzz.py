@@ -125,7 +125,7 @@ def test_H4_nothing_that_coverage_leads_to(tmp_path: Path) -> None:
         cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=280,
     )
     assert done.returncode == 0, f"{done.stderr[-3000:]}"
     assert "Done " in done.stderr

@@ -25,7 +25,7 @@ SECONDS = float(os.environ.get("FORKHTTPD_CHAOS_SECONDS", "30"))
 SEED = int(os.environ.get("FORKHTTPD_CHAOS_SEED") or random.randrange(1 << 32))
 
 
-@pytest.mark.timeout(SECONDS + 120)
+@pytest.mark.timeout(SECONDS + 300)
 def test_after_whatever_goes_wrong_the_port_answers_and_nothing_is_left(tmp_path: Path) -> None:
     print(f"FORKHTTPD_CHAOS_SEED={SEED}")
     tmp_path.chmod(0o755)

@@ -24,7 +24,7 @@ _LEFT_OUT = ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/in
 _KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 _USUAL_MIRROR = "http://deb.debian.org/debian"
 _FRESH = 7 * 24 * 3600.0  # seconds
-_PATIENCE = 100.0  # seconds that apt may take
+_PATIENCE = 300.0  # seconds that apt may take
 
 _FILES = {
     "etc/passwd": "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534::/nonexistent:/bin/false\n",
