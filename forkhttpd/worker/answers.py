@@ -19,8 +19,8 @@ What stays out: whatever is not answered by one file alone (`Router.proof`), and
 parser's memory leaves out.  Full means forgotten, here as there.
 """
 
-from dataclasses import dataclass, field
-from typing import Final
+from dataclasses import dataclass, field, replace
+from typing import Final, NamedTuple
 
 from forkhttpd.http1.memory import stands_alone
 from forkhttpd.http1.request import HeaderSection, Request, RequestLine
@@ -37,15 +37,26 @@ _OVERHEAD: Final = 1024  # bytes of memory of an answer besides its content, abo
 _COPIES: Final = 2  # of the content: itself, and in the answer as it was last sent
 
 
-@dataclass(slots=True)
-class Named:
-    """Pages that have the request's id in them, as they are in this second, by the id's length.
-
-    Each as it was rendered, what is before the id and behind it, and what the access log tells.
+class Page(NamedTuple):
+    """An answer as it was rendered for one id: what is between the ids, and behind the last one
+    the content of the file, which is shared; told: of it in the access log.
     """
 
+    rendered: Rendered
+    pieces: list[bytes]
+    content: bytes
+    told: str
+
+
+@dataclass(slots=True)
+class Named:
+    """An answer that has the request's id in it, so many times: as it is in this second, by the
+    length of the id.
+    """
+
+    times: int
     date: str = ""
-    pages: dict[int, tuple[Rendered, bytes, bytes, str]] = field(default_factory=dict)
+    pages: dict[int, Page] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -143,3 +154,9 @@ class Answers:
 def _weight(response: Response) -> int:
     body = response.body
     return _OVERHEAD + (_COPIES * len(body.data) if isinstance(body, Bytes) else 0)
+
+
+def with_id(response: Response, id: str) -> Response:  # noqa: A002 - the field's term
+    """Return a response that says what the request was called; who shares it does not see that."""
+    others = tuple(item for item in response.fields if item[0].lower() != "x-request-id")
+    return replace(response, fields=(*others, ("X-Request-ID", id)), rendered=None)

@@ -39,6 +39,7 @@ from forkhttpd.loop import (
     Task,
     TLSStream,
 )
+from forkhttpd.worker.answers import with_id
 from forkhttpd.worker.body import Body
 from forkhttpd.worker.context import Context
 from forkhttpd.worker.errorpage import error_response
@@ -277,9 +278,9 @@ class Connection:
         """Send and log the response; False when the connection ends with it."""
         context, body = self._context, request.body
         keep_alive = request.section.keep_alive and not context.draining and body.can_be_discarded
-        if context.names_answers:
-            response = _named(response, request.id)
         self._shortcut.learn(request, response)
+        if context.names_answers:
+            response = with_id(response, request.id)
         try:
             stays = await self._sender.send(
                 response, request.line, context.date, keep_alive=keep_alive
@@ -336,12 +337,6 @@ class Connection:
         if request.body.is_read:
             return self._stream.has_left()
         return self._stream.has_finished()
-
-
-def _named(response: Response, id: str) -> Response:  # noqa: A002 - the field's term
-    """Return a response that says what the request was called; who shares it does not see that."""
-    others = tuple(item for item in response.fields if item[0].lower() != "x-request-id")
-    return replace(response, fields=(*others, ("X-Request-ID", id)), rendered=None)
 
 
 def _not_https() -> HTTPError:

@@ -61,8 +61,7 @@ def open_entrance(
     """
     listen = listening.listen
     to_https = listen.redirect_to_https
-    varies = context.proxies is not None or context.names_answers
-    is_known = not (to_https or varies or (listen.tls and router.asks_for_names))
+    is_known = context.proxies is None and not (to_https or (listen.tls and router.asks_for_names))
     known = context.answers_over_tls if listen.tls else context.answers
     return Entrance(
         server=endpoint(listening.socket.getsockname()),

@@ -18,6 +18,7 @@ nginx makes.  To keep its descriptor would save one of them, and pin what was de
 
 import os
 import socket
+from dataclasses import replace
 from typing import Final
 
 from forkhttpd.http1.errors import HTTPError
@@ -25,7 +26,7 @@ from forkhttpd.http1.request import Endpoint, Hop, Request, RequestLine
 from forkhttpd.http1.response import Bytes, Empty, FileSlice, Proof, Rendered, Response
 from forkhttpd.loop import ASLEEP, AWAKE, ByteStream, DeadlineExceeded, Disconnected, Task
 from forkhttpd.worker import accesslog
-from forkhttpd.worker.answers import CRLF, VERSION_BYTES, Answer, Kind, Named, Unsent
+from forkhttpd.worker.answers import CRLF, VERSION_BYTES, Answer, Kind, Named, Page, Unsent, with_id
 from forkhttpd.worker.context import Context
 from forkhttpd.worker.entrance import Entrance
 from forkhttpd.worker.sender import Sender, redated, render
@@ -210,20 +211,21 @@ class Shortcut:
         rendered = self._render(line, response, keep_alive=keep_alive)
         if response.status == 404 and not rendered.sent:
             return None  # HEAD: the length of what is not sent differs with the request's id
+        times = (response.status == 404) + self._context.names_answers
         return Answer(
             line,
             response,
             proof,
             accesslog.what(line.text, response.status, rendered.sent),
             rendered.variant,
-            named=Named() if response.status == 404 else None,
+            named=Named(times) if times else None,
             part=part if rendered.sent else None,
         )
 
     def _answer(self, kind: Kind, answer: Answer) -> float:
         self.count += 1
         if answer.named is not None:
-            return self._answer_by_name(kind, answer, answer.named)
+            return self._send(kind, answer, *self._rendered_by_name(kind, answer, answer.named))
         rendered = self._rendered(kind, answer)
         return self._send(kind, answer, rendered, rendered.wire, answer.told)
 
@@ -240,11 +242,15 @@ class Shortcut:
         """Answer with a part of an open file; what finds no room now is left to `finish`."""
         stream, context = self.stream, self._context
         self.count += 1
-        rendered = self._rendered(kind, answer)
+        if answer.named is None:
+            rendered = self._rendered(kind, answer)
+            wire = rendered.wire
+        else:
+            rendered, wire, _ = self._rendered_by_name(kind, answer, answer.named)
         _, start, length = part
         sent = 0
         try:
-            if stream.send_now(rendered.wire, socket.MSG_MORE):
+            if stream.send_now(wire, socket.MSG_MORE):
                 sent = stream.send_file_now(fd, start, length)
         except Disconnected:
             length = 0  # no more, that is
@@ -277,29 +283,38 @@ class Shortcut:
         self.stream.give_back(b"")
         return AWAKE
 
-    def _answer_by_name(self, kind: Kind, answer: Answer, named: Named) -> float:
-        """Answer with a page that has the request's id in it, and so is never quite the same."""
-        context = self._context
-        name = f"{self.name}-{self.count:x}".encode()
-        if named.date is not context.date:
-            named.date = context.date
+    def _rendered_by_name(
+        self, kind: Kind, answer: Answer, named: Named
+    ) -> tuple[Rendered, bytes, str]:
+        """Return what has the request's id in it, and so is never quite the same: as it was
+        rendered for another id, its bytes for this one, and what the access log tells.
+
+        That takes 0.4 µs.  Where all answers have an id (`request_id`), 1 KB takes 9.3 µs this way
+        and 23.8 the long one, 100 KB 21 and 51, a 404 9.5 and 44.
+        """
+        date, name = self._context.date, f"{self.name}-{self.count:x}".encode()
+        if named.date is not date:
+            named.date = date
             named.pages.clear()
         page = named.pages.get(len(name))
         if page is None:
-            page = named.pages[len(name)] = self._make_page(kind, answer, name)
-        rendered, before, after, told = page
-        return self._send(kind, answer, rendered, before + name + after, told)
+            page = named.pages[len(name)] = self._make_page(kind, answer, name, times=named.times)
+        return page.rendered, name.join(page.pieces) + page.content, page.told
 
-    def _make_page(
-        self, kind: Kind, answer: Answer, name: bytes
-    ) -> tuple[Rendered, bytes, bytes, str]:
-        request = self._request(kind, answer, self._context.loop.now)
-        response = self._context.refuse(request, HTTPError(answer.response.status))
-        keep_alive = kind.section.keep_alive
-        rendered = self._render(answer.line, response, keep_alive=keep_alive)
-        before, _, after = rendered.wire.rpartition(name)
-        told = accesslog.what(answer.line.text, response.status, rendered.sent)
-        return rendered, before, after, told
+    def _make_page(self, kind: Kind, answer: Answer, name: bytes, *, times: int) -> Page:
+        context, line, response = self._context, answer.line, answer.response
+        if response.status == 404:
+            request = self._request(kind, answer, context.loop.now)
+            response = context.refuse(request, HTTPError(404))
+        if context.names_answers:
+            response = with_id(response, name.decode())
+        rendered = self._render(line, response, keep_alive=kind.section.keep_alive)
+        content = b""
+        if isinstance(response.body, Bytes) and rendered.sent and response.status != 404:
+            content = response.body.data
+        pieces = rendered.wire.removesuffix(content).split(name, times)
+        told = accesslog.what(line.text, response.status, rendered.sent)
+        return Page(replace(rendered, wire=b""), pieces, content, told)
 
     def _count(self, kind: Kind, answer: Answer, sent: int, told: str, *, received: float) -> None:
         context = self._context

@@ -164,6 +164,16 @@ def test_every_answer_says_its_id(guarded: Daemon) -> None:
         assert reply.fields["x-request-id"] not in ("mine", *names)
 
 
+def test_every_answer_says_its_id_where_no_proxy_is_trusted() -> None:
+    """Then what was answered before is known, and the id in it is the new one."""
+    config = SITE.replace("workers = 2", "workers = 1\nrequest_id = true")
+    with daemon(config) as running, open_client(running) as client:
+        replies = [client.ask(get("/missing")) for _ in range(20)]
+        names = [reply.fields["x-request-id"] for reply in replies]
+        assert len(set(names)) == 20
+        assert all(name in reply.text for name, reply in zip(names, replies, strict=True))
+
+
 @pytest.mark.parametrize(
     ("path", "lines"),
     [

@@ -55,11 +55,14 @@ class Visit:
         log: Path,
         format: str = "combined",  # noqa: A002
         rate: Rate | None = None,
+        options: str = "",
     ) -> None:
         mount = load(
             write(
                 directory.parent,
-                LISTEN + f'[[site]]\n[[site.mount]]\npath = "/"\ndocroot = "{directory}"\n',
+                options
+                + LISTEN
+                + f'[[site]]\n[[site.mount]]\npath = "/"\ndocroot = "{directory}"\n',
             )
         )
         self.asked: list[str] = []
@@ -276,6 +279,33 @@ def test_every_page_of_a_404_names_its_own_request(visit: Visit) -> None:
     assert names == expected
     assert all(_is_whole(page) for page in pages)
     assert len(visit.asked) == 1
+
+
+def test_every_answer_names_its_own_request_where_all_are_named(root: Path, tmp_path: Path) -> None:
+    visit = Visit(root, log=tmp_path / "access.log", options="request_id = true\n")
+    (root / "page.html").write_bytes(b"w-1-1 w-1-2 w-1-3 w-1-4 w-1-11")
+    (root / "large.html").write_bytes(os.urandom(300_000))
+    first = LAST.replace(b"Connection: close", b"Range: bytes=0-5")
+    large = PAGE.replace(b"page", b"large")
+    client, count = visit.connect(), 0
+    for request in (PAGE, HEAD, first, ABSENT, large):
+        answers = []
+        for _ in range(18):
+            count += 1
+            answer, name = visit.ask(client, request), f"w-1-{count:x}".encode()
+            head, _, body = answer.partition(b"\r\n\r\n")
+            assert re.findall(rb"(?m)^X-Request-ID: (.*)\r?$", head + b"\r") == [name + b"\r"]
+            if request is ABSENT:
+                assert body.count(name) == 1
+                body = re.sub(rb"w-1-[0-9a-f]+", b"", body)
+            elif request in (PAGE, large):
+                path = "page.html" if request is PAGE else "large.html"
+                assert body == (root / path).read_bytes()
+            head = re.sub(rb"w-1-[0-9a-f]+|Content-Length: .*|Date: .*", b"", head)
+            answers.append((head, body))
+        assert len(set(answers)) == 1
+    assert len(visit.asked) == 5
+    visit.close()
 
 
 def test_a_log_that_tells_more_tells_it_of_every_request(root: Path, tmp_path: Path) -> None:
