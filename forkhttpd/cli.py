@@ -25,6 +25,7 @@ from forkhttpd.config.load import parse
 from forkhttpd.config.source import Source, read
 from forkhttpd.errors import ConfigError, ExitCode, StartupError, describe
 from forkhttpd.handlers.cgi import lint
+from forkhttpd.handlers.mediatypes import read_system_types
 from forkhttpd.inheritance import Role
 from forkhttpd.inquiry import NoAnswer, ask
 from forkhttpd.master.pidfile import holder
@@ -100,10 +101,14 @@ def _run(file: Path, *, allow_root: bool, daemonize: bool) -> int:
 
 
 def _accept(file: Path, *, allow_root: bool) -> tuple[Config, Report]:
-    """Return a configuration that can run here, with its warnings.  Raises ConfigError."""
+    """Return a configuration that can run here, with its warnings.  Raises ConfigError.
+
+    What else its workers read of the machine and share is read now.
+    """
     config, report = _examine(file, allow_root=allow_root)
     if report.problems:
         raise ConfigError(report.problems)
+    read_system_types()
     return config, report
 
 

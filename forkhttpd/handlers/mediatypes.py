@@ -9,6 +9,7 @@ somebody wants to have, not a page; nothing here makes a Content-Encoding.
 import mimetypes
 import os
 from collections.abc import Mapping
+from functools import cache
 from typing import Final
 
 UNKNOWN: Final = "application/octet-stream"
@@ -100,25 +101,38 @@ _WEB: Final[Mapping[str, str]] = {
 
 
 class MediaTypes:
-    """A complete table, read once; `of` does not touch the machine.
+    """What is known of suffixes; `of` does not touch the machine.
 
     `more` maps suffixes, with their dot and in lower case, to types and goes before all else;
     `charset` is what text types say that name none, "" nothing.
     """
 
-    __slots__ = ("_types",)
+    __slots__ = ("_charset", "_tables")
 
     def __init__(self, more: Mapping[str, str] | None = None, *, charset: str = "utf-8") -> None:
-        types = {**_system_types(), **_WEB, **(more or {})}
-        self._types = {suffix: _with_charset(name, charset) for suffix, name in types.items()}
+        self._tables = (more or {}, _WEB, _system_types())
+        self._charset = charset
 
     def of(self, file_name: str) -> str:
         """Return the value of Content-Type for a file of this name; `UNKNOWN` without a guess."""
-        _, dot, suffix = file_name.rpartition(".")
-        return self._types.get(f".{suffix.lower()}", UNKNOWN) if dot else UNKNOWN
+        _, dot, last = file_name.rpartition(".")
+        suffix = f"{dot}{last.lower()}"
+        found = (table[suffix] for table in self._tables if dot and suffix in table)
+        return _with_charset(next(found, UNKNOWN), self._charset)
 
 
-def _system_types() -> dict[str, str]:
+def read_system_types() -> None:
+    """Read the system's table, for each MediaTypes that is made from now on.
+
+    In a master, before it forks, so that its workers share the one table, and none has to read it:
+    0.8 MiB and 3.6 ms for each.
+    """
+    _system_types.cache_clear()
+    _system_types()
+
+
+@cache
+def _system_types() -> Mapping[str, str]:
     tables = tuple(filter(os.path.isfile, mimetypes.knownfiles))
     return mimetypes.MimeTypes(tables).types_map[True]
 

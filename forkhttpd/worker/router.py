@@ -219,7 +219,6 @@ class _Builder:
         "_locality",
         "_log",
         "_loop",
-        "_media_types",
         "_programs",
         "_view",
     )
@@ -243,7 +242,6 @@ class _Builder:
         self._view = view
         self._is_ready = is_ready
         self._locality = Locality(name for site in config.site for name in site.names)
-        self._media_types: dict[str, MediaTypes] = {}
         self._programs = Programs(mount for site in config.site for mount in site.mount)
 
     def site(self, site: Site) -> Routes:
@@ -291,10 +289,7 @@ class _Builder:
         return Status(self._view, loop=self._loop, only=only)
 
     def _types(self, charset: str) -> MediaTypes:
-        """Return the types that say a charset of text; a table takes milliseconds to make."""
-        if charset not in self._media_types:
-            self._media_types[charset] = MediaTypes(self._config.types, charset=charset)
-        return self._media_types[charset]
+        return MediaTypes(self._config.types, charset=charset)
 
     def _gateway(self, site: Site, mount: Mount) -> Gateway:
         root = document_root(site)

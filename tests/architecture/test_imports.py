@@ -31,6 +31,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "errors",
         "explain",
         "handlers.cgi.lint",
+        "handlers.mediatypes",
         "inheritance",
         "inquiry",
         "log",

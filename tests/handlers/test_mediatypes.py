@@ -1,8 +1,12 @@
 """Types by file name."""
 
+import mimetypes
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
-from forkhttpd.handlers.mediatypes import MediaTypes
+from forkhttpd.handlers.mediatypes import UNKNOWN, MediaTypes, read_system_types
 
 
 @pytest.fixture(scope="module")
@@ -54,3 +58,22 @@ def test_S10_own_types_go_first_and_need_no_charset() -> None:
     assert media_types.of("a.html") == "text/html; charset=latin1"
     assert media_types.of("a.foo") == "text/foo; charset=utf-8"
     assert media_types.of("a.css") == "text/css; charset=utf-8"
+
+
+@pytest.fixture
+def system_table(tmp_path: Path) -> Iterator[Path]:
+    file = tmp_path / "mime.types"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mimetypes, "knownfiles", [str(file)])
+        yield file
+    read_system_types()
+
+
+def test_the_systems_table_is_read_when_told_and_not_for_each_who_asks(system_table: Path) -> None:
+    for suffix, others in (("one", "two"), ("two", "one")):
+        system_table.write_text(f"text/{suffix} {suffix}\n")
+        read_system_types()
+        system_table.unlink()
+        media_types = MediaTypes(charset="")
+        assert media_types.of(f"a.{suffix}") == f"text/{suffix}"
+        assert media_types.of(f"a.{others}") == UNKNOWN
