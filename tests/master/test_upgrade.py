@@ -121,7 +121,7 @@ def test_M20_a_new_master_that_cannot_serve_changes_nothing(
         write_conf(live.conf, **{"pid_file": pid_file, **facts})
         live.signal(signal.SIGUSR2)
         live.await_log("upgrade refused, nothing changed: new master (pid ")
-        (line,) = [x for x in live.log().splitlines() if " error " in x]
+        (line,) = [x for x in live.log().splitlines() if f" error master[{live.pid}]" in x]
         assert reason in line
         await_that(lambda: live.children() == children)
         assert holder(pid_file) == live.pid
