@@ -7,14 +7,22 @@ become the pool's user, or after.
 
 The files are read when the master starts, so that a spawner that is respawned after the package
 on disk was replaced still speaks the protocol of its workers.
+
+To compile them is a quarter of a spawner's start.  So behind the text comes what the master's
+own interpreter has compiled: a pool's is mostly of the same kind, and then need only load it.
 """
 
 import ctypes
+import marshal
 import math
 import os
 import signal
 from collections.abc import Mapping
+from functools import cache
+from importlib.machinery import SourceFileLoader
+from importlib.util import MAGIC_NUMBER
 from pathlib import Path
+from types import CodeType
 from typing import NoReturn
 
 from forkhttpd import cgroups, privileges
@@ -37,9 +45,9 @@ if sys.version_info < (3, 9):
     os.write(2, (message % (sys.argv[2], sys.executable, version)).encode())
     os._exit(78)
 with os.fdopen(int(sys.argv[1]), "rb") as file:
-    text = file.read()
-space = {"__name__": "forkhttpd.spawner.boot", "notes": notes}
-text = compile(text, "<forkhttpd>", "exec")
+    text, _, code = file.read().partition(b"\\0")
+space = {"__name__": "forkhttpd.spawner.boot", "notes": notes, "code": code}
+text, code = compile(text, "<forkhttpd>", "exec"), None
 exec(text, space)
 """
 
@@ -72,14 +80,40 @@ _ROOM_FOR_COMMAND = 4096
 _ROOM_FOR_ENVIRONMENT = 16384
 
 
+def _find_modules() -> dict[str, Path]:
+    """Return the full names and files of the modules that a spawner consists of."""
+    shared = (_PACKAGE / "channel.py", _PACKAGE / "scoreboard.py")
+    files = (*shared, *sorted((_PACKAGE / "spawner").glob("[!_]*.py")))
+    relative = {path.relative_to(_PACKAGE.parent).with_suffix(""): path for path in files}
+    return {".".join(place.parts): path for place, path in relative.items()}
+
+
 def _read_modules() -> dict[str, str]:
     """Return full names and sources of what a spawner consists of; a package's source is ""."""
-    modules = {"forkhttpd": "", "forkhttpd.spawner": ""}
-    shared = (_PACKAGE / "channel.py", _PACKAGE / "scoreboard.py")
-    for path in (*shared, *sorted((_PACKAGE / "spawner").glob("[!_]*.py"))):
-        name = ".".join(path.relative_to(_PACKAGE.parent).with_suffix("").parts)
-        modules[name] = path.read_text()
-    return modules
+    packages = {"forkhttpd": "", "forkhttpd.spawner": ""}
+    return packages | {name: path.read_text() for name, path in _find_modules().items()}
+
+
+@cache
+def compiled() -> bytes:
+    """Return the code of the modules as `boot.load` reads it.
+
+    For a master, before it forks: it takes 4.5 ms where __pycache__ has it, else 24.
+    """
+    code = {}
+    for name, path in _find_modules().items():
+        found = SourceFileLoader(name, str(path)).get_code(name)
+        if found is not None:
+            code[name] = _renamed(found, f"<{name}>")
+    return MAGIC_NUMBER + marshal.dumps(code)
+
+
+def _renamed(code: CodeType, file: str) -> CodeType:
+    """Let code be from `file`: a script's traceback does not show where we are installed."""
+    constants = [
+        _renamed(one, file) if isinstance(one, CodeType) else one for one in code.co_consts
+    ]
+    return code.replace(co_filename=file, co_consts=tuple(constants))
 
 
 _MODULES = _read_modules()
@@ -92,7 +126,8 @@ def source(values: Mapping[str, str | int | float]) -> bytes:
     scripts are to run in forks of it, is in its global `notes`; only such a fork comes to its end,
     with `script` to be run.
     """
-    start = f"run({_MODULES!r}, {_ENTRY!r}, {dict(values)!r}, globals().get('notes'))"
+    given = "globals().get('notes'), code=globals().pop('code', b'')"
+    start = f"run({_MODULES!r}, {_ENTRY!r}, {dict(values)!r}, {given})"
     return f"{_BOOT}\nscript = {start}\n".encode()
 
 
@@ -122,7 +157,7 @@ def _exec_spawner(inheritance: Inheritance) -> NoReturn:
     group = pool.group or group
     part = _claim_cgroups(pool, inheritance.name, user, group)
     privileges.become(user, group, no_new_privileges=pool.no_new_privileges)
-    text = _memory_file(source(_settings(inheritance, pool, part)))
+    text = _memory_file(source(_settings(inheritance, pool, part)) + b"\0" + compiled())
     _inherit_only(text, *_descriptors(inheritance).values())
     _exec(pool, config, inheritance.name, text)
 

@@ -10,13 +10,13 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from forkhttpd import cgroups, commandline, explain, log, quick, status
-from forkhttpd.bundle import exec_spawner
+from forkhttpd.bundle import compiled, exec_spawner
 from forkhttpd.commandline import SIGNALS
 from forkhttpd.config import Config, whereabouts
 from forkhttpd.config.check import Report, check
@@ -26,7 +26,7 @@ from forkhttpd.config.source import Source, read
 from forkhttpd.errors import ConfigError, ExitCode, StartupError, describe
 from forkhttpd.handlers.cgi import lint
 from forkhttpd.handlers.mediatypes import read_system_types
-from forkhttpd.inheritance import Role
+from forkhttpd.inheritance import Program, Role
 from forkhttpd.inquiry import NoAnswer, ask
 from forkhttpd.master.pidfile import holder
 from forkhttpd.master.start import run
@@ -34,7 +34,6 @@ from forkhttpd.worker.worker import run_worker
 
 # The words with arguments of their own: a module each, with `main` and `make_parser`.
 WORDS: dict[str, ModuleType] = {"explain": explain, "status": status}
-_PROGRAMS = {Role.WORKER: run_worker, Role.SPAWNER: exec_spawner}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -78,7 +77,7 @@ def _serve_directory(arguments: argparse.Namespace) -> int:
     _say(quick.warnings(config, uid=os.geteuid()), "WARNING")
     _say([f"serving {wish}; ^C stops"], "INFO")
     try:
-        return run(config, load=lambda: config, programs=_PROGRAMS, daemonize=False)
+        return run(config, load=lambda: config, programs=_programs(), daemonize=False)
     except StartupError as error:
         if error.exit_code is ExitCode.UNAVAILABLE:
             message = f"{error}: 0 is any that is free"
@@ -97,7 +96,13 @@ def _run(file: Path, *, allow_root: bool, daemonize: bool) -> int:
             logging.getLogger("forkhttpd").warning("%s", warning)
         return config
 
-    return run(config, load=load, programs=_PROGRAMS, daemonize=daemonize, path=file)
+    return run(config, load=load, programs=_programs(), daemonize=daemonize, path=file)
+
+
+def _programs() -> Mapping[Role, Program]:
+    """Return what children run; what all spawners load is made now, before the first fork."""
+    compiled()
+    return {Role.WORKER: run_worker, Role.SPAWNER: exec_spawner}
 
 
 def _accept(file: Path, *, allow_root: bool) -> tuple[Config, Report]:

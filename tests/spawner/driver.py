@@ -26,6 +26,7 @@ from tests.spawner.worker import PATIENCE, Worker, wait_until
 _PR_SET_CHILD_SUBREAPER = 36
 _libc = ctypes.CDLL(None, use_errno=True)
 _tokens = itertools.count(1)
+bundle.compiled()  # once, before any fork, as a master does it
 
 
 class Driver:

@@ -1,11 +1,15 @@
 """The spawner as one text, and what happens where it cannot run."""
 
 import ast
+import marshal
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from importlib.util import MAGIC_NUMBER
 from pathlib import Path
+from types import CodeType
 
 import pytest
 
@@ -47,6 +51,35 @@ def test_boot_leaves_nothing_of_ours_to_import() -> None:
     assert values == {"got": 7}
     assert set(sys.modules) == before
     assert sys.meta_path == finders
+
+
+def test_a_module_is_its_code_if_that_was_compiled_by_our_kind() -> None:
+    """The first is not even compiled from the source that is given beside its code."""
+    code = {"parcel.first": compile("def main(values): values['got'] = 8", "<first>", "exec")}
+    for magic, number in ((MAGIC_NUMBER, 8), (b"old\n", 7)):
+        values: dict[str, object] = {}
+        argv = list(sys.argv)
+        try:
+            boot.run(PARCEL, "parcel.first", values, code=magic + marshal.dumps(code))
+        finally:
+            sys.argv[:] = argv
+        assert values == {"got": number}
+
+
+def test_all_modules_are_there_as_code_too_which_says_of_no_place_of_ours() -> None:
+    code = boot.load(bundle.compiled())
+    files = Path(bundle.__file__).with_name("spawner").glob("[!_]*.py")
+    ours = {f"forkhttpd.spawner.{file.stem}" for file in files}
+    assert code.keys() == {"forkhttpd.channel", "forkhttpd.scoreboard", *ours}
+    for name, one in code.items():
+        assert {part.co_filename for part in parts_of(one)} == {f"<{name}>"}
+
+
+def parts_of(code: CodeType) -> Iterator[CodeType]:
+    yield code
+    for one in code.co_consts:
+        if isinstance(one, CodeType):
+            yield from parts_of(one)
 
 
 def test_missing_interpreter_is_one_clear_line_and_exit_78() -> None:
