@@ -3,10 +3,11 @@
     read (source) → parse (load): wording, conflicts → check → dump
     a file's text   a Config, or every problem of it   the machine   TOML again
 
-`tables` says what there is, `values` and `names` how it is spelled, `lines` where it stands.
+`tables` says what there is, `values` and `names` how it is spelled, `lines` where it stands;
+`schema` is what tables are declared with.  Who serves has a `reader` do the rest, since `load` and
+`dump` bring pydantic along.
 """
 
-from forkhttpd.config.load import load
 from forkhttpd.config.tables import Config, Limits, Listen, Log, Mount, Pool, Site, Timeouts, Tls
 from forkhttpd.config.values import Address, WorkerRange
 
@@ -22,5 +23,4 @@ __all__ = [
     "Timeouts",
     "Tls",
     "WorkerRange",
-    "load",
 ]

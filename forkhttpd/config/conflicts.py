@@ -10,13 +10,11 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
-
 from forkhttpd.config.lines import Position
 from forkhttpd.config.places import default
 from forkhttpd.config.source import Finding, Source
 from forkhttpd.config.tables import KIND, Listen
-from forkhttpd.config.values import Address, ListenAddress
+from forkhttpd.config.values import Address, parse_address
 from forkhttpd.config.wording import meant, quoted
 
 _OF_FILES = {"listing", "fallback", "precompressed", "expires", "charset"}
@@ -42,7 +40,6 @@ KEYS_OF_OTHERS = {
     "redirect": _OF_FILES | _OF_PROGRAMS | _OF_BOTH,
     "show": _OF_FILES | _OF_PROGRAMS | _OF_BOTH | {"status"},
 }
-_address = TypeAdapter[Address](ListenAddress)
 
 Table = tuple[Position, dict[str, Any]]
 
@@ -101,8 +98,8 @@ def _listeners(source: Source) -> Iterator[tuple[Position, dict[str, Any], Addre
 
 def _parse_address(text: object, directory: Path) -> Address | None:
     try:
-        return _address.validate_python(text, context={"directory": directory})
-    except ValidationError:
+        return parse_address(text, directory)
+    except ValueError:
         return None
 
 

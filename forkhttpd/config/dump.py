@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 
 from forkhttpd.config.conflicts import KEYS_OF_OTHERS
 from forkhttpd.config.places import CHILDREN
+from forkhttpd.config.schema import description_of
 from forkhttpd.config.tables import Config, Mount, Pool
 
 _config = TypeAdapter[Config](Config)
@@ -30,7 +31,7 @@ def _table(
     tables = CHILDREN.get(table, {})
     for field in fields(table):
         if field.name not in tables and _has_meaning(table, field.name, values):
-            comment = f"  # {field.default.description}" if comments else ""  # type: ignore[union-attr]
+            comment = f"  # {description_of(field)}" if comments else ""
             yield f"{field.name} = {spell(values[field.name])}{comment}"
     for key, child in tables.items():
         for header, name, inner in _children(child, (*path, key), values[key]):

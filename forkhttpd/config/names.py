@@ -7,7 +7,7 @@ a header, a table look-up), so it is refused here, where the operator still know
 import re
 from typing import Annotated
 
-from pydantic import AfterValidator
+from forkhttpd.config.schema import Checked
 
 _LABEL = r"(?!-)[a-z0-9_-]{1,63}(?<!-)"
 _HOST = rf"(?:\*\.)?{_LABEL}(?:\.{_LABEL})*|\[[0-9a-f:.]+\]"
@@ -33,18 +33,18 @@ def _ascii_form(host: str) -> str:
         return 'the name in its ASCII form, "xn--…"'
 
 
-def _matching(pattern: str, otherwise: str) -> AfterValidator:
-    """Return a validator for texts that match `pattern` as a whole."""
+def _matching(pattern: str, otherwise: str) -> Checked:
+    """Return the check of texts that match `pattern` as a whole."""
 
     def check(text: str) -> str:
         if not re.fullmatch(pattern, text):
             raise ValueError(otherwise)
         return text
 
-    return AfterValidator(check)
+    return Checked(check)
 
 
-HostName = Annotated[str, AfterValidator(parse_host)]
+HostName = Annotated[str, Checked(parse_host)]
 PoolName = Annotated[
     str,
     _matching(
@@ -105,7 +105,7 @@ def parse_field_name(name: str) -> str:
     return name
 
 
-FieldName = Annotated[str, AfterValidator(parse_field_name)]
+FieldName = Annotated[str, Checked(parse_field_name)]
 FieldValue = Annotated[
     str, _matching(r"(?:[!-~](?:[\t -~]*[!-~])?)?", "not a field's value; write printable ASCII")
 ]
@@ -123,7 +123,7 @@ MediaType = Annotated[
 LastSuffix = Annotated[
     str,
     _matching(r"\.[^./\0]+", 'not a suffix; write it with its one dot, as in ".md"'),
-    AfterValidator(str.lower),
+    Checked(str.lower),
 ]
 Charset = Annotated[
     str, _matching(rf"(?:{_TOKEN})?", 'not a charset; write one like "utf-8", or "" for none')
@@ -137,6 +137,14 @@ FallbackStep = Annotated[
 ]
 
 
+def parse_mount_path(path: str) -> str:
+    """Return the path that a mount stands for."""
+    segments = path.split("/")
+    if segments[0] or len(segments) == 1 or {".", ".."} & set(segments) or "//" in path:
+        raise ValueError('not a path; it begins with "/" and has no "//", "." or ".." in it')
+    return path
+
+
 def parse_redirect(text: str) -> str:
     """Return where a mount has moved: a path on this host, or an address with its scheme."""
     match = re.fullmatch(r"(https?://[!-.0-~]+)?(/[!-~]*)?", text)
@@ -147,7 +155,8 @@ def parse_redirect(text: str) -> str:
     return text
 
 
-RedirectTarget = Annotated[str, AfterValidator(parse_redirect)]
+MountPath = Annotated[str, Checked(parse_mount_path)]
+RedirectTarget = Annotated[str, Checked(parse_redirect)]
 ErrorStatus = Annotated[
     str, _matching(r"[45][0-9]{2}", "not the status of an error; write a number from 400 to 599")
 ]

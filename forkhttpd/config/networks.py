@@ -6,19 +6,20 @@ comes through a Unix socket, which has none.
 
 import ipaddress
 from ipaddress import IPv4Network, IPv6Network
+from itertools import chain
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, PlainSerializer
+from forkhttpd.config.schema import Checked, Spelled
 
 Network = IPv4Network | IPv6Network | Literal["unix"]
 
 _EVERYBODY = ("0.0.0.0/0", "::/0")
 
 
-def parse_network(text: object) -> object:
+def parse_network(text: object) -> Network:
     """Return a network.  Raises ValueError with the words that the operator needs."""
-    if text == "unix" or isinstance(text, IPv4Network | IPv6Network):
-        return text
+    if text == "unix":
+        return "unix"
     if not isinstance(text, str):
         raise ValueError('not a network; write it in quotes, as in "10.0.0.0/8"')
     try:
@@ -32,21 +33,16 @@ def parse_network(text: object) -> object:
     return network
 
 
-def _expand(value: object) -> object:
-    """Let "all" stand for every address there is."""
-    if not isinstance(value, list):
-        return value
-    return [part for item in value for part in (_EVERYBODY if item == "all" else (item,))]
+def _parse_networks(text: object) -> tuple[Network, ...]:
+    """Return the networks of one item of a list; "all" stands for every address there is."""
+    return tuple(map(parse_network, _EVERYBODY if text == "all" else (text,)))
+
+
+def _join(items: tuple[tuple[Network, ...], ...]) -> tuple[Network, ...]:
+    return tuple(chain.from_iterable(items))
 
 
 Networks = Annotated[
-    tuple[
-        Annotated[
-            IPv4Network | IPv6Network | Literal["unix"],
-            BeforeValidator(parse_network),
-            PlainSerializer(str, return_type=str),
-        ],
-        ...,
-    ],
-    BeforeValidator(_expand),
+    tuple[Annotated[Network, Spelled(_parse_networks)], ...],
+    Checked(_join),
 ]

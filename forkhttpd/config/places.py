@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from forkhttpd.config.lines import Position
+from forkhttpd.config.schema import default_of
 from forkhttpd.config.tables import Config, Limits, Listen, Log, Mount, Pool, Site, Timeouts, Tls
 
 # The tables inside a table, by key.
@@ -77,4 +78,4 @@ def keys(table: type) -> list[str]:
 def default(table: type, key: str) -> Any:
     """Return a key's default; None if it has none."""
     field = next(field for field in fields(table) if field.name == key)
-    return getattr(field.default, "default", None)
+    return default_of(field)

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import BeforeValidator, PlainSerializer
+from forkhttpd.config.schema import Spelled
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 _MOST = 1_000_000_000
@@ -24,8 +24,6 @@ class Rate:
 
 def parse_rate(text: object) -> Rate:
     """Return a rate.  Raises ValueError."""
-    if isinstance(text, Rate):
-        return text
     match = re.fullmatch(r"([0-9]{1,10})/([smh])", text) if isinstance(text, str) else None
     if match is None or not 1 <= int(match[1]) <= _MOST:
         raise ValueError('not a rate; write how many a second, minute or hour, as in "20/s"')
@@ -33,12 +31,12 @@ def parse_rate(text: object) -> Rate:
 
 
 def _or_none(value: object) -> Rate | None:
-    return None if value in ("", None) else parse_rate(value)
+    return None if value == "" else parse_rate(value)
 
 
-RateOf = Annotated[Rate, BeforeValidator(parse_rate), PlainSerializer(str, return_type=str)]
-OptionalRate = Annotated[
-    Rate | None,
-    BeforeValidator(_or_none),
-    PlainSerializer(lambda rate: str(rate or ""), return_type=str),
-]
+def _spell(rate: Rate | None) -> str:
+    return str(rate or "")
+
+
+RateOf = Annotated[Rate, Spelled(parse_rate)]
+OptionalRate = Annotated[Rate | None, Spelled(_or_none, _spell)]

@@ -12,14 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal, TypeGuard
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    Field,
-    PlainSerializer,
-    Strict,
-    ValidationInfo,
-)
+from forkhttpd.config.schema import Checked, Located, Spelled, Strict, within
 
 _DURATION_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _SIZE_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
@@ -54,7 +47,7 @@ def _positive(seconds: float) -> float:
 
 
 def _or_none(value: object) -> float | None:
-    return None if value in ("", None) else parse_duration(value)
+    return None if value == "" else parse_duration(value)
 
 
 def format_duration(seconds: float | None) -> str:
@@ -105,7 +98,7 @@ class WorkerRange:
 
 def parse_workers(value: object) -> object:
     """Return a number of workers, "auto", or a WorkerRange."""
-    if value == "auto" or isinstance(value, WorkerRange) or _is_worker_count(value):
+    if value == "auto" or _is_worker_count(value):
         return value
     if isinstance(value, dict):
         return _parse_worker_range(value)
@@ -177,19 +170,17 @@ class Address:
         return self.kind in ("inet", "inet6", "dual") and self.port == 0
 
 
-def parse_address(text: object, info: ValidationInfo) -> Address:
+def parse_address(text: object, directory: Path) -> Address:
     """Read "127.0.0.1:8000", "[::1]:8000", "unix:…", "systemd:…".
 
     ":8000" is every IPv4 address, "[::]:8000" every IPv6 address, "*:8000" every one of both.
     """
-    if isinstance(text, Address):
-        return text
     if not isinstance(text, str):
         raise ValueError('not an address; write one like "127.0.0.1:8000"')
     if text.startswith("systemd:"):
         return Address("systemd", _systemd_name(text.removeprefix("systemd:")))
     if text.startswith("unix:"):
-        return Address("unix", _unix_path(text.removeprefix("unix:"), info))
+        return Address("unix", _unix_path(text.removeprefix("unix:"), directory))
     host, separator, port = text.rpartition(":")
     if not separator or not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > 65535:
         raise ValueError(
@@ -211,8 +202,8 @@ def _ip_address(host: str, port: int) -> Address:
         ) from None
 
 
-def _unix_path(name: str, info: ValidationInfo) -> str:
-    path = name if name.startswith("@") else str(resolve_path(name, info))
+def _unix_path(name: str, directory: Path) -> str:
+    path = name if name.startswith("@") else str(resolve_path(name, directory))
     if not name or len(path.encode()) > _UNIX_PATH_LIMIT:
         limit = f"1 to {_UNIX_PATH_LIMIT} bytes"
         raise ValueError(f'not a socket\'s path, {limit}; write one like "unix:/run/x.sock"')
@@ -225,37 +216,33 @@ def _systemd_name(name: str) -> str:
     return name
 
 
-def resolve_path(text: object, info: ValidationInfo) -> Path | None:
+def resolve_path(text: object, directory: Path) -> Path | None:
     """Return an absolute path; a relative one starts at the configuration file's directory.
 
-    The validation context holds that directory under "directory".  "" is no path: None.
+    "" is no path: None.
     """
-    if isinstance(text, Path) or text is None:
-        return text
     if not isinstance(text, str) or "\0" in text:
         raise ValueError('not a path; write it in quotes, as in "/srv/www"')
     if text.startswith("~"):
         raise ValueError('"~" stands for nobody here; write the whole path, or "./~" for the name')
-    if not text:
-        return None
-    return Path(info.context["directory"], text) if info.context else Path(text)
+    return directory / text if text else None
 
 
 CODINGS = ("zst", "br", "gz")
 
 
-def parse_codings(value: object) -> object:
+def parse_codings(value: object) -> tuple[str, ...]:
     """Return the suffixes of precompressed files in the server's order; true means all."""
     if isinstance(value, bool):
         return CODINGS if value else ()
-    if not isinstance(value, list | tuple) or any(name not in CODINGS for name in value):
+    if not isinstance(value, list) or any(name not in CODINGS for name in value):
         raise ValueError('neither true, false nor a list of them: ["zst", "br", "gz"]')
     return tuple(dict.fromkeys(value))
 
 
-def resolve_directory(text: object, info: ValidationInfo) -> Path:
+def resolve_directory(text: object, directory: Path) -> Path:
     """Return an absolute path, as `resolve_path` does; here there has to be one."""
-    path = resolve_path(text, info)
+    path = resolve_path(text, directory)
     if path is None:
         raise ValueError('not a path; write it in quotes, as in "/srv/files"')
     return path
@@ -266,76 +253,61 @@ def control_beside(pid_file: Path) -> Path:
     return pid_file.with_suffix(".control")
 
 
-def resolve_program(text: object, info: ValidationInfo) -> object:
+def resolve_program(text: object, directory: Path) -> str:
     """Return a program's name, to be looked up in a search path, or its absolute path."""
     if isinstance(text, str) and "/" in text:
-        return str(resolve_path(text, info))
-    if text == "" or (isinstance(text, str) and "\0" in text):
+        return str(resolve_path(text, directory))
+    if not isinstance(text, str) or not text or "\0" in text:
         raise ValueError('not a program; write a name or a path, as in "python3"')
     return text
 
 
-def resolve_log(text: object, info: ValidationInfo) -> object:
+def resolve_log(text: object, directory: Path) -> Path | str | None:
     """Return one of LOG_WORDS, or a log file's absolute path.
 
     A lone word that is none of them is more likely a slip ("none", "syslog") than a file beside
     the configuration, so such a file is written "./none".
     """
-    if text in LOG_WORDS or isinstance(text, Path):
+    if isinstance(text, str) and text in LOG_WORDS:
         return text
     words = ", ".join(f'"{word}"' for word in LOG_WORDS)
     if not isinstance(text, str) or not text:
         raise ValueError(f"not a log; write {words} or a file's path")
     if "/" not in text and "." not in text:
         raise ValueError(f'none of {words}; write one of them, or "./{text}" for that file')
-    return resolve_path(text, info)
+    return resolve_path(text, directory)
+
+
+def _path_or(word: str) -> Located:
+    """Return how a path is written for which a word may stand."""
+
+    def read(text: object, directory: Path) -> Path | str | None:
+        return word if text == word else resolve_path(text, directory)
+
+    return Located(read, _spell_path)
+
+
+def _spell_path(path: Path | str | None) -> str:
+    return str(path or "")
 
 
 Flag = Annotated[bool, Strict()]
-Number = Annotated[int, Strict(), Field(ge=0, le=_MOST)]
-PortNumber = Annotated[int, Strict(), Field(ge=0, le=65535)]
-Count = Annotated[int, Strict(), Field(ge=1, le=_MOST)]
-Niceness = Annotated[int, Strict(), Field(ge=0, le=19)]
-Workers = Annotated[
-    int | Literal["auto"] | WorkerRange,
-    BeforeValidator(parse_workers),
-    PlainSerializer(_spell_workers),
-]
+Number = Annotated[int, within(0, _MOST)]
+PortNumber = Annotated[int, within(0, 65535)]
+Count = Annotated[int, within(1, _MOST)]
+Niceness = Annotated[int, within(0, 19)]
+Workers = Annotated[int | Literal["auto"] | WorkerRange, Spelled(parse_workers, _spell_workers)]
 # How long something may take: "0s" is "not at all".
-Duration = Annotated[
-    float, BeforeValidator(parse_duration), PlainSerializer(format_duration, return_type=str)
-]
-OptionalDuration = Annotated[
-    float | None, BeforeValidator(_or_none), PlainSerializer(format_duration, return_type=str)
-]
+Duration = Annotated[float, Spelled(parse_duration, format_duration)]
+OptionalDuration = Annotated[float | None, Spelled(_or_none, format_duration)]
 # A deadline for something that needs time.
-PositiveDuration = Annotated[Duration, AfterValidator(_positive)]
-Size = Annotated[int, BeforeValidator(parse_size), PlainSerializer(format_size, return_type=str)]
-ListenAddress = Annotated[
-    Address, BeforeValidator(parse_address), PlainSerializer(str, return_type=str)
-]
-OptionalPath = Annotated[
-    Path | None,
-    BeforeValidator(resolve_path),
-    PlainSerializer(lambda path: str(path or ""), return_type=str),
-]
-Codings = Annotated[tuple[str, ...], BeforeValidator(parse_codings)]
-Directory = Annotated[
-    Path, BeforeValidator(resolve_directory), PlainSerializer(str, return_type=str)
-]
-ControlPath = Annotated[
-    Literal["auto"] | Path | None,
-    BeforeValidator(lambda text, info: text if text == "auto" else resolve_path(text, info)),
-    PlainSerializer(lambda path: str(path or ""), return_type=str),
-]
-PasswordFile = Annotated[
-    Literal["site"] | Path | None,
-    BeforeValidator(lambda text, info: text if text == "site" else resolve_path(text, info)),
-    PlainSerializer(lambda path: str(path or ""), return_type=str),
-]
-Program = Annotated[str, BeforeValidator(resolve_program)]
-LogFile = Annotated[
-    Literal["stdout", "stderr", "off"] | Path,
-    BeforeValidator(resolve_log),
-    PlainSerializer(str, return_type=str),
-]
+PositiveDuration = Annotated[Duration, Checked(_positive)]
+Size = Annotated[int, Spelled(parse_size, format_size)]
+ListenAddress = Annotated[Address, Located(parse_address)]
+OptionalPath = Annotated[Path | None, Located(resolve_path, _spell_path)]
+Codings = Annotated[tuple[str, ...], Spelled(parse_codings, tuple)]
+Directory = Annotated[Path, Located(resolve_directory)]
+ControlPath = Annotated[Literal["auto"] | Path | None, _path_or("auto")]
+PasswordFile = Annotated[Literal["site"] | Path | None, _path_or("site")]
+Program = Annotated[str, Located(resolve_program)]
+LogFile = Annotated[Literal["stdout", "stderr", "off"] | Path, Located(resolve_log)]

@@ -16,11 +16,11 @@ from dataclasses import Field, fields
 from typing import Any
 
 from pydantic import TypeAdapter
-from pydantic.fields import FieldInfo
 
 from forkhttpd.config.conflicts import KEYS_OF_OTHERS
 from forkhttpd.config.dump import spell
 from forkhttpd.config.places import CHILDREN, HEADERS
+from forkhttpd.config.schema import default_of, description_of, is_needed
 from forkhttpd.config.tables import Config, Mount
 
 _END = '.\\" end of keys'
@@ -83,25 +83,18 @@ def _list(keys: Iterable[Field[Any]]) -> Iterator[str]:
     yield ".Bl -tag -width Ds"
     for key in keys:
         yield f".It Ic {key.name} = {_default(key)}"
-        description = _info(key).description or ""
+        description = description_of(key)
         yield prose(description[:1].upper() + description[1:] + ".")
     yield ".El"
 
 
 def _default(key: Field[Any]) -> str:
     """Return a key's default as the file spells it; nothing but dots where it has none."""
-    info = _info(key)
-    if info.is_required():
+    if is_needed(key):
         return "..."
     adapter: TypeAdapter[Any] = TypeAdapter(key.type)  # type: ignore[arg-type]
-    value = adapter.dump_python(info.default)
-    text = spell(value)
+    text = spell(adapter.dump_python(default_of(key)))
     return escape("0" if text == '"0"' else text).replace('"', "\\(dq")  # a size of none
-
-
-def _info(key: Field[Any]) -> FieldInfo:
-    assert isinstance(key.default, FieldInfo)
-    return key.default
 
 
 def prose(text: str) -> str:

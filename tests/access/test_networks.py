@@ -10,12 +10,13 @@ from forkhttpd.access.networks import NetworkTable, parse_address, table_of
 from forkhttpd.access.rules import rules_of
 from forkhttpd.config import Mount, Site
 from forkhttpd.config.networks import Network, parse_network
+from tests.config.files import table
 
 
 def network(text: str) -> Network:
     found = parse_network(text)
     assert not isinstance(found, str)
-    return found  # type: ignore[return-value]
+    return found
 
 
 # Few bits that differ, so that networks lie in one another.
@@ -77,11 +78,12 @@ def test_a_unix_socket_is_nobody_but_unix() -> None:
 
 
 def site(*, allow: list[str] | None = None, deny: list[str] | None = None) -> Site:
-    return Site(mount=(mount(),), allow=allow or [], deny=deny or [])  # type: ignore[arg-type]
+    keys = {"mount": [{"docroot": "/"}], "allow": allow or [], "deny": deny or []}
+    return table(Site, keys)
 
 
 def mount(*, allow: list[str] | None = None, deny: list[str] | None = None) -> Mount:
-    return Mount(docroot="/", allow=allow or [], deny=deny or [])  # type: ignore[arg-type]
+    return table(Mount, {"docroot": "/", "allow": allow or [], "deny": deny or []})
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,11 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from pydantic import TypeAdapter
 
 from forkhttpd.config.tables import Config
 from scripts.benchmark.peers import servers
 from scripts.benchmark.server import Server, fill_in
+from tests.config.files import table
 
 _WORDS = {
     "PORT": "8001",
@@ -61,9 +61,7 @@ def test_no_configuration_lies_there_unused() -> None:
 @pytest.mark.parametrize("warm", [False, True])
 def test_our_own_configuration_is_valid_and_matches_the_peers(warm: bool) -> None:
     ours = _configuration(_configured[warm])
-    config = TypeAdapter(Config).validate_python(
-        tomllib.loads(ours), context={"directory": Path("/srv")}
-    )
+    config = table(Config, tomllib.loads(ours), directory=Path("/srv"))
     assert config.workers == 2
     assert config.log.format == "combined"
     assert config.pool["default"].warm is warm

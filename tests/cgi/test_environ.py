@@ -1,7 +1,6 @@
 """The environment of a program (C5), as the table that it is."""
 
 import pytest
-from pydantic import TypeAdapter
 
 from forkhttpd.config import Mount
 from forkhttpd.handlers.cgi import environ
@@ -9,8 +8,8 @@ from forkhttpd.handlers.cgi.environ import Script, Server
 from forkhttpd.http1 import target
 from forkhttpd.http1.headers import Fields
 from forkhttpd.http1.request import Endpoint, HeaderSection, Hop, Request, RequestLine, Version
+from tests.config.files import table
 
-MOUNT = TypeAdapter(Mount)
 SCRIPT = Script("/srv/cgi/x.py", "/cgi-bin/x.py", "/a b", "/srv/cgi", "/srv/www")
 
 
@@ -42,7 +41,7 @@ def variables(
         script,
         body_length=body_length,
         server=Server("forkhttpd", script.root, admin),
-        mount=MOUNT.validate_python({"cgi": "/srv/cgi", **(mount or {})}),
+        mount=table(Mount, {"cgi": "/srv/cgi", **(mount or {})}),
         search_path="/usr/bin",
     )
 

@@ -1,15 +1,16 @@
 """Who may come in, as the configuration says it, and what is wrong with saying it so (O2)."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from forkhttpd.config import load, passwords
+from forkhttpd.config import passwords
 from forkhttpd.config.check import check
-from forkhttpd.config.load import parse
+from forkhttpd.config.load import load, parse
 from forkhttpd.config.source import read
 from forkhttpd.config.tables import Mount, Site
-from tests.config.files import LISTEN, SITE, WHOLE, problems_of, write
+from tests.config.files import LISTEN, SITE, WHOLE, problems_of, table, write
 
 
 @pytest.mark.parametrize(
@@ -79,8 +80,10 @@ def test_all_is_every_network(tmp_path: Path) -> None:
 def test_a_mount_has_its_sites_password_unless_it_says_otherwise(
     of_site: str, of_mount: str, file: Path | None
 ) -> None:
-    mount = Mount(docroot="/", password_file=of_mount)  # type: ignore[arg-type]
-    site = Site(mount=(mount,), password_file=of_site)  # type: ignore[arg-type]
+    mount = table(Mount, {"docroot": "/", "password_file": of_mount})
+    site = replace(
+        table(Site, {"mount": [{"docroot": "/"}], "password_file": of_site}), mount=(mount,)
+    )
     assert site.password_file_of(mount) == file
 
 

@@ -253,6 +253,20 @@ WHOLE
 level = 2026-11-28
 => 7: [log] level: "2026-11-28" is not known; write "debug", "info", "warning" or "error"
 
+# a number for a program
+WHOLE
+[pool.default]
+python = 3
+=> 7: [pool.default] python: not a program; write a name or a path, as in "python3"
+
+# a network after all of them
+trusted_proxies = [
+  "all",
+  "10.0.0.1/8",
+]
+WHOLE
+=> 3: trusted_proxies: an address inside a network; write "10.0.0.0/8" for the whole of it
+
 # a log that is no file
 WHOLE
 [log]

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from forkhttpd.config import Config, load
+from forkhttpd.config import Config
 from forkhttpd.config.check import check
-from forkhttpd.config.load import parse
+from forkhttpd.config.load import load, parse
 from forkhttpd.config.places import CHILDREN, HEADERS
+from forkhttpd.config.schema import description_of
 from forkhttpd.config.source import read
 from tests.config.files import write
 
@@ -55,7 +56,7 @@ KEYS = [
 @pytest.mark.parametrize(("table", "key"), KEYS, ids=lambda item: getattr(item, "__name__", item))
 def test_O2_every_key_stands_in_the_file_with_its_explanation(table: type, key: str) -> None:
     field = next(field for field in fields(table) if field.name == key)
-    description = field.default.description  # type: ignore[union-attr]
+    description = description_of(field)
     found = [entry for entry in entries() if (entry.table, entry.key) == (table, key)]
     assert description
     assert found, f"{key} is missing"

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from forkhttpd.config import Config, load
+from forkhttpd.config import Config
 from forkhttpd.config.dump import dump, spell
+from forkhttpd.config.load import load
 from forkhttpd.config.places import CHILDREN
 from tests.config.files import WHOLE, write
 

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forkhttpd.config import Address, Pool, WorkerRange, load
+from forkhttpd.config import Address, Pool, WorkerRange
 from forkhttpd.config.dump import spell
+from forkhttpd.config.load import load
 from forkhttpd.errors import ConfigError, ExitCode
 from tests.config.files import LISTEN, SITE, WHOLE, problems_of, write
 

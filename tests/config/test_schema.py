@@ -9,6 +9,7 @@ import pytest
 from forkhttpd.config.conflicts import KEYS_OF_OTHERS
 from forkhttpd.config.lines import Position
 from forkhttpd.config.places import CHILDREN, HEADERS, default, keys, place
+from forkhttpd.config.schema import is_needed
 from forkhttpd.config.tables import Config, Limits, Mount, Pool
 from forkhttpd.config.wording import WANTED
 
@@ -22,7 +23,7 @@ def test_every_table_in_a_table_has_its_header(table: type) -> None:
 
 @pytest.mark.parametrize("table", HEADERS)
 def test_every_key_that_has_to_be_there_has_an_example(table: type) -> None:
-    required = [field.name for field in fields(table) if field.default.is_required()]  # type: ignore[union-attr]
+    required = [field.name for field in fields(table) if is_needed(field)]
     assert set(required) <= set(WANTED)
 
 

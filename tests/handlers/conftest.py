@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from forkhttpd.config import Mount
 from forkhttpd.handlers.cache import Cache
 from forkhttpd.handlers.docroot import Docroot
 from forkhttpd.handlers.resolver import BY_KERNEL, BY_WALKING, Opener, Symlinks
 from forkhttpd.handlers.static import Static
-from tests.handlers.driver import MEDIA_TYPES, MOUNT, Serve
+from tests.config.files import table
+from tests.handlers.driver import MEDIA_TYPES, Serve
 
 NOBODY = 65534
 
@@ -53,7 +55,7 @@ def serve(root: Path, openers: Mapping[Symlinks, Opener]) -> Serve:
         is_program: Callable[[int], bool] | None = None,
         **keys: object,
     ) -> Static:
-        mount = MOUNT.validate_python({"docroot": directory, **keys})
+        mount = table(Mount, {"docroot": str(directory), **keys})
         return Static(
             mount,
             media_types=MEDIA_TYPES,

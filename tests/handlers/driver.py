@@ -6,8 +6,6 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import TypeAdapter
-
 from forkhttpd.config import Mount
 from forkhttpd.handlers.mediatypes import MediaTypes
 from forkhttpd.handlers.static import Static
@@ -16,9 +14,9 @@ from forkhttpd.http1.errors import HTTPError
 from forkhttpd.http1.headers import Fields
 from forkhttpd.http1.request import Endpoint, HeaderSection, Hop, Request, RequestLine, Version
 from forkhttpd.http1.response import Bytes, FileParts, FileSlice, Response
+from tests.config.files import table
 
 MEDIA_TYPES = MediaTypes()
-MOUNT = TypeAdapter(Mount)
 
 Serve = Callable[..., Static]
 """The fixture `serve`: make a handler by options of its mount and of its own."""
@@ -30,7 +28,7 @@ DEADLINE = 60.0
 
 def at(path: str, directory: Path) -> Static:
     """Make a handler that is mounted at a path, with all defaults."""
-    mount = MOUNT.validate_python({"path": path, "docroot": directory})
+    mount = table(Mount, {"path": path, "docroot": str(directory)})
     return Static(mount, media_types=MEDIA_TYPES)
 
 

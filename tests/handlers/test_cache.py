@@ -212,7 +212,7 @@ def test_S9_a_file_that_became_something_else(serve: Serve, page: Path, root: Pa
 
 
 def test_S9_an_index_that_appears_or_disappears_is_noticed(serve: Serve, root: Path) -> None:
-    static = serve(index=("one.html", "two.html"), clock=later)
+    static = serve(index=["one.html", "two.html"], clock=later)
     assert status_of(static, "/") == 403
     (root / "two.html").write_text("two")
     assert [get(static, "/") for _ in range(2)] == [b"two"] * 2

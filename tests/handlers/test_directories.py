@@ -24,7 +24,7 @@ from tests.handlers.driver import (
 def test_the_first_index_that_exists(serve: Serve, root: Path) -> None:
     (root / "a").mkdir()
     (root / "a/two.html").write_text("two")
-    static = serve(index=("one.html", "two.html", "three.html"))
+    static = serve(index=["one.html", "two.html", "three.html"])
     assert get(static, "/a/") == b"two"
     (root / "a/one.html").write_text("one")
     assert get(static, "/a/") == b"one"
@@ -33,7 +33,7 @@ def test_the_first_index_that_exists(serve: Serve, root: Path) -> None:
 def test_an_index_that_is_a_directory_is_passed_over(serve: Serve, root: Path) -> None:
     (root / "index.html").mkdir()
     (root / "home.html").write_text("home")
-    assert get(serve(index=("index.html", "home.html")), "/") == b"home"
+    assert get(serve(index=["index.html", "home.html"]), "/") == b"home"
 
 
 def test_without_index_403_and_the_log_says_why(serve: Serve, root: Path) -> None:

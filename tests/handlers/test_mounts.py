@@ -7,13 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from forkhttpd.config import Mount
 from forkhttpd.handlers.mediatypes import MediaTypes
 from forkhttpd.handlers.redirect import Redirect
 from forkhttpd.http1 import target
 from forkhttpd.http1.errors import HTTPError
 from forkhttpd.http1.target import Target
+from tests.config.files import table
 from tests.handlers.driver import (
-    MOUNT,
     Serve,
     ask,
     content_of,
@@ -157,7 +158,7 @@ def test_S10_a_fallback_that_is_missing_or_leads_out_is_404(
 
 def location(path: str, to: str, asked: str, status: int = 301) -> str:
     """Return where a mount sends a target; its path has no slash at its end here."""
-    mount = MOUNT.validate_python({"path": path, "redirect": to, "status": status})
+    mount = table(Mount, {"path": path, "redirect": to, "status": status})
     meant = target.parse(asked, "GET")
     rest = meant.path[len(path.rstrip("/")) :]
     response = run(Redirect(mount)(request_for(meant), rest))
@@ -204,7 +205,7 @@ def test_S10_an_encoded_slash_is_no_separator() -> None:
 
 @given(st.text(alphabet="/\\.e%:@?#é\t", max_size=12), st.sampled_from(["/", "/new/", "/new"]))
 def test_S4_a_redirect_stays_on_this_host(rest: str, to: str) -> None:
-    mount = MOUNT.validate_python({"path": "/old/", "redirect": to})
+    mount = table(Mount, {"path": "/old/", "redirect": to})
     meant = Target(f"/old/{rest}", f"/old/{rest}", "", "", -1)
     found = field(run(Redirect(mount)(request_for(meant), f"/{rest}")), "Location")
     assert found is not None

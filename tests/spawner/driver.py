@@ -20,6 +20,7 @@ from forkhttpd.config import Address, Config, Listen, Mount, Pool, Site, Timeout
 from forkhttpd.errors import StartupError
 from forkhttpd.inheritance import Door, Inheritance, Role
 from forkhttpd.scoreboard import Cell, Scoreboard, SlotState
+from tests.config.files import table
 from tests.spawner.interpreters import call, uncover
 from tests.spawner.worker import PATIENCE, Worker, wait_until
 
@@ -48,8 +49,8 @@ class Driver:
     ) -> None:
         self.token = f"driver-{os.getpid()}-{next(_tokens)}"
         pool.setdefault("warm", Driver.warm)
-        table = Pool(python=python, user=user, **pool)  # type: ignore[arg-type]
-        self.config = _config(table, graceful)
+        keys = {"python": python, "user": user, **pool}
+        self.config = _config(table(Pool, keys), table(Timeouts, {"graceful": graceful}))
         self.scoreboard = Scoreboard.create()
         self.slot = self.scoreboard.slot(3)
         self.error_log = os.memfd_create("error-log", os.MFD_CLOEXEC)
@@ -223,10 +224,10 @@ def adopt_orphans() -> Iterator[None]:
         call(_libc.prctl, _PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
 
 
-def _config(pool: Pool, graceful: str) -> Config:
+def _config(pool: Pool, timeouts: Timeouts) -> Config:
     return Config(
         listen=(Listen(address=Address("inet", "127.0.0.1", 0)),),
         site=(Site(mount=(Mount(docroot=Path("/")),)),),
         pool={"default": pool},
-        timeouts=Timeouts(graceful=graceful),  # type: ignore[arg-type]
+        timeouts=timeouts,
     )

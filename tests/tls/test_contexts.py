@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from forkhttpd.config import load
+from forkhttpd.config.load import load
 from forkhttpd.errors import ExitCode, StartupError
 from forkhttpd.tls import open_contexts
 from tests.config.files import SITE, WHOLE, write

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from forkhttpd.config import load
+from forkhttpd.config.load import load
 from forkhttpd.http1.account import Account
 from forkhttpd.http1.request import Request
 from forkhttpd.loop import Loop

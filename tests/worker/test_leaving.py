@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from forkhttpd.config import load
+from forkhttpd.config.load import load
 from forkhttpd.handlers.cgi.environ import Server
 from forkhttpd.handlers.cgi.gateway import Gateway
 from forkhttpd.http1.account import Usage

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from forkhttpd.config import load
+from forkhttpd.config.load import load
 from forkhttpd.handlers.cgi.program import Program
 from forkhttpd.http1.errors import HTTPError
 from forkhttpd.http1.response import Response

@@ -14,7 +14,8 @@ import pytest
 
 from forkhttpd.access.meter import Meter
 from forkhttpd.census import Census
-from forkhttpd.config import Config, load
+from forkhttpd.config import Config
+from forkhttpd.config.load import load
 from forkhttpd.config.rates import Rate
 from forkhttpd.handlers.mediatypes import MediaTypes
 from forkhttpd.handlers.static import Static

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from forkhttpd.config import Config, load
+from forkhttpd.config import Config, Mount
+from forkhttpd.config.load import load
 from forkhttpd.http1 import target
 from forkhttpd.http1.errors import HTTPError
 from forkhttpd.http1.headers import Fields
@@ -19,7 +20,8 @@ from forkhttpd.loop import Loop
 from forkhttpd.worker.guards import unguarded
 from forkhttpd.worker.programs import Programs
 from forkhttpd.worker.router import Router
-from tests.handlers.driver import MOUNT, content_of, field, run
+from tests.config.files import table
+from tests.handlers.driver import content_of, field, run
 
 LISTEN = '\n[[listen]]\naddress = "127.0.0.1:0"\n'
 
@@ -244,8 +246,8 @@ def test_S11_the_programs_are_those_of_the_release_that_is_current(
 def test_S11_a_program_that_is_deleted_meanwhile_stays_one(tmp_path: Path) -> None:
     file = tmp_path / "gone.php"
     file.write_text("SOURCE")
-    mount = {"cgi": tmp_path, "suffix": [".php"], "interpreter": "/bin/false"}
-    programs = Programs([MOUNT.validate_python(mount)])
+    mount = {"cgi": str(tmp_path), "suffix": [".php"], "interpreter": "/bin/false"}
+    programs = Programs([table(Mount, mount)])
     with file.open() as opened:
         file.unlink()
         assert programs.has(opened.fileno())
