@@ -19,9 +19,7 @@ from forkhttpd import cgroups, commandline, explain, log, quick, status
 from forkhttpd.bundle import compiled, exec_spawner
 from forkhttpd.commandline import SIGNALS
 from forkhttpd.config import Config, whereabouts
-from forkhttpd.config.check import Report, check
-from forkhttpd.config.dump import dump
-from forkhttpd.config.load import parse
+from forkhttpd.config.reader import Reader
 from forkhttpd.config.source import Source, read
 from forkhttpd.errors import ConfigError, ExitCode, StartupError, describe
 from forkhttpd.handlers.cgi import lint
@@ -34,16 +32,23 @@ from forkhttpd.worker.worker import run_worker
 
 # The words with arguments of their own: a module each, with `main` and `make_parser`.
 WORDS: dict[str, ModuleType] = {"explain": explain, "status": status}
+# Seconds that a reader may take.  For a master they are fewer: a watchdog of 30 s, as in our unit,
+# may have heard of it 15 s before that.
+_PATIENCE = 60.0
+_PATIENCE_OF_MASTER = 12.0
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Do what the arguments say and return the exit code."""
+def main(argv: Sequence[str] | None = None, *, reader: Reader | None = None) -> int:
+    """Do what the arguments say and return the exit code.
+
+    `reader` has begun with the file that they say is to be served.
+    """
     try:
         words = sys.argv[1:] if argv is None else argv
         if words[:1] and words[0] in WORDS:
             code: int = WORDS[words[0]].main(words[1:])
             return code
-        return _perform(commandline.parse(words))
+        return _perform(commandline.parse(words), reader)
     except SystemExit as leaving:  # argparse has its own idea of exit codes: 2 for usage
         return ExitCode.USAGE if leaving.code else ExitCode.STOPPED
     except StartupError as error:
@@ -51,17 +56,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         return error.exit_code
 
 
-def _perform(arguments: argparse.Namespace) -> int:
+def _perform(arguments: argparse.Namespace, reader: Reader | None) -> int:
     if commandline.serves_directory(arguments):
         return _serve_directory(arguments)
     file: Path = arguments.config
     if arguments.test:
         return _test(file, allow_root=arguments.allow_root)
     if arguments.dump:
-        return _print(dump(parse(read(file)), comments=True))
+        return _dump(_parse(read(file)))
     if arguments.signal:
         return _signal(file, arguments.signal)
-    return _run(file, allow_root=arguments.allow_root, daemonize=arguments.daemon)
+    reader = reader or Reader(file, allow_root=arguments.allow_root)
+    return _run(file, reader, allow_root=arguments.allow_root, daemonize=arguments.daemon)
 
 
 def _serve_directory(arguments: argparse.Namespace) -> int:
@@ -73,7 +79,7 @@ def _serve_directory(arguments: argparse.Namespace) -> int:
     )
     config = quick.configure(wish)
     if arguments.dump:
-        return _print(dump(config, comments=True))
+        return _dump(config)
     _say(quick.warnings(config, uid=os.geteuid()), "WARNING")
     _say([f"serving {wish}; ^C stops"], "INFO")
     try:
@@ -85,14 +91,17 @@ def _serve_directory(arguments: argparse.Namespace) -> int:
         raise
 
 
-def _run(file: Path, *, allow_root: bool, daemonize: bool) -> int:
-    config, report = _accept(file, allow_root=allow_root)
-    _say(report.warnings, "WARNING")
+def _run(file: Path, reader: Reader, *, allow_root: bool, daemonize: bool) -> int:
+    config, warnings = reader.result(patience=_PATIENCE)
+    read_system_types()
+    _say(warnings, "WARNING")
     whole_path = file.absolute()  # a daemon's directory is another one by the time of a reload
 
     def load() -> Config:
-        config, report = _accept(whole_path, allow_root=allow_root)
-        for warning in report.warnings:
+        reader = Reader(whole_path, allow_root=allow_root)
+        config, warnings = reader.result(patience=_PATIENCE_OF_MASTER)
+        read_system_types()
+        for warning in warnings:
             logging.getLogger("forkhttpd").warning("%s", warning)
         return config
 
@@ -105,29 +114,13 @@ def _programs() -> Mapping[Role, Program]:
     return {Role.WORKER: run_worker, Role.SPAWNER: exec_spawner}
 
 
-def _accept(file: Path, *, allow_root: bool) -> tuple[Config, Report]:
-    """Return a configuration that can run here, with its warnings.  Raises ConfigError.
-
-    What else its workers read of the machine and share is read now.
-    """
-    config, report = _examine(file, allow_root=allow_root)
-    if report.problems:
-        raise ConfigError(report.problems)
-    read_system_types()
-    return config, report
-
-
-def _examine(file: Path, *, allow_root: bool) -> tuple[Config, Report]:
-    """Return a configuration and what this machine says to it.  Raises ConfigError."""
-    source = read(file)
-    config = parse(source)
-    return config, check(config, source, uid=os.geteuid(), allow_root=allow_root)
-
-
 def _test(file: Path, *, allow_root: bool) -> int:
     """Print every problem and warning as they are, so that an editor can jump to them."""
+    from forkhttpd.config.check import Report
+    from forkhttpd.config.examination import examine
+
     try:
-        config, report = _examine(file, allow_root=allow_root)
+        config, report = examine(file, allow_root=allow_root)
         found = [*cgroups.warnings(config), *lint.warnings(config)]
         report.warnings.extend(read(file).tell(found, kind="warning: "))
     except ConfigError as error:
@@ -135,6 +128,18 @@ def _test(file: Path, *, allow_root: bool) -> int:
     for line in report.problems + report.warnings:
         print(line, file=sys.stderr)
     return ExitCode.CONFIG if report.problems else _print(f"{file}: ok\n")
+
+
+def _dump(config: Config) -> int:
+    from forkhttpd.config.dump import dump
+
+    return _print(dump(config, comments=True))
+
+
+def _parse(source: Source) -> Config:
+    from forkhttpd.config.load import parse
+
+    return parse(source)
 
 
 def _signal(file: Path, name: str) -> int:
@@ -145,7 +150,7 @@ def _signal(file: Path, name: str) -> int:
     """
     source = read(file)
     if name in ("reload", "upgrade"):
-        parse(source)
+        _parse(source)
     if name == "reload" and _reload(source):
         return ExitCode.STOPPED
     path = whereabouts.pid_file(source)

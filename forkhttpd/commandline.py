@@ -72,6 +72,17 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     return arguments
 
 
+def file_to_serve(words: Sequence[str]) -> Path | None:
+    """Return the file of `-c FILE`, if to serve it is all that is asked for.
+
+    This is for who starts on it before the words are parsed, which takes imports.
+    """
+    match [word for word in words if word not in ("--daemon", "--allow-root")]:
+        case ["-c", file] if not file.startswith("-"):
+            return Path(file)
+    return None
+
+
 def serves_directory(arguments: argparse.Namespace) -> bool:
     """Whether the arguments say what to serve, without a file that does."""
     return arguments.cgi or any(getattr(arguments, name) is not None for name in _OF_DIRECTORY)

@@ -37,6 +37,9 @@ class ConfigError(StartupError):
         super().__init__("\n".join(problems), exit_code=ExitCode.CONFIG)
         self.problems = problems
 
+    def __reduce__(self) -> tuple[type["ConfigError"], tuple[list[str]]]:
+        return ConfigError, (self.problems,)  # pickle would give it the message
+
 
 def describe(error: OSError) -> str:
     """Say an OSError in words, without Python's decoration: `No such file or directory`."""

@@ -14,7 +14,6 @@ from typing import Any, NoReturn
 from urllib.parse import quote, urlsplit
 
 from forkhttpd.config import Config, Mount, Pool
-from forkhttpd.config.load import parse
 from forkhttpd.config.source import Source, read
 from forkhttpd.config.values import format_duration, format_size
 from forkhttpd.errors import ExitCode, StartupError
@@ -39,6 +38,8 @@ Line = tuple[str, str]
 
 def main(argv: Sequence[str]) -> int:
     """Do what the arguments after "explain" say.  Raises SystemExit 2 for usage, StartupError."""
+    from forkhttpd.config.load import parse  # pydantic, which the command that serves goes without
+
     arguments = make_parser().parse_args(argv)
     source = read(arguments.config)
     config = parse(source)

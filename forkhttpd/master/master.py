@@ -2,8 +2,10 @@
 
     event → policy → actions → fork, kill, load, reopen, leave
 
-It serves nobody, never waits for anything else than its poll, and decides nothing: what to do is
-the policy's, how to do it is here.
+It serves nobody, waits for nothing else than its poll but for the next configuration, and decides
+nothing: what to do is the policy's, how to do it is here.  A reload is read by a child
+(`forkhttpd.config.reader`), for which it waits, seconds at most: what happens meanwhile is as well
+done after it, the workers serve on, and there is no state in between that a policy had to know.
 
 Signals stay blocked and are read from a descriptor; SIGCHLD is one of them, so the end of a child
 and that of an adopted stranger arrive in the same way.  A child that comes further, READY or out of

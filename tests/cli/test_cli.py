@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from forkhttpd import __version__
+from forkhttpd import __version__, commandline
 from forkhttpd.errors import ExitCode
 from tests.config.files import LISTEN, WHOLE, write
 
@@ -195,6 +195,39 @@ def test_M16_root_has_to_be_allowed(site: Path) -> None:
     )
     assert done.returncode == ExitCode.CONFIG
     assert "1: user: missing, and root starts the server" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "file"),
+    [
+        ("-c x.conf", "x.conf"),
+        ("--daemon -c x.conf --allow-root", "x.conf"),
+        ("-c x.conf -t", None),
+        ("-c x.conf -T", None),
+        ("-c x.conf -s reload", None),
+        ("-c -t", None),
+        ("status -c x.conf", None),
+        ("explain -c x.conf", None),
+        ("-c", None),
+        ("8000", None),
+        ("", None),
+    ],
+)
+def test_a_file_that_is_only_to_be_served_is_known_at_once(words: str, file: str | None) -> None:
+    assert commandline.file_to_serve(words.split()) == (Path(file) if file else None)
+
+
+@pytest.mark.parametrize("arguments", [("-c",), ("--daemon", "-c")])
+def test_a_file_is_read_once(site: Path, arguments: tuple[str, ...]) -> None:
+    """It is a pipe here, so that who reads it again waits for good."""
+    fifo = site / "fifo.conf"
+    os.mkfifo(fifo)
+    command = [*COMMAND, *arguments, str(fifo)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as starting:
+        fifo.write_text(f"workers = 0\n{WHOLE}")
+        _, said = starting.communicate(timeout=DEADLINE)
+    assert starting.returncode == ExitCode.CONFIG
+    assert said.count("workers: ") == 1
 
 
 def test_an_interrupt_while_it_starts_leaves_no_traceback(site: Path) -> None:

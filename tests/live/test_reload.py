@@ -300,3 +300,16 @@ def test_M8_after_all_refusals_a_right_file_is_taken_up(steady: Daemon) -> None:
     assert_refused(steady, "nonsense", "forkhttpd.conf:1:9: ")
     switch(steady, SITE)
     assert steady.get("/page").text == "page"
+
+
+# What it takes to read a file.
+
+
+def test_nobody_who_serves_holds_what_a_file_is_read_with() -> None:
+    with daemon() as running:
+        assert running.reload(SITE.replace("workers = 2", "workers = 1"))
+        serving = [psutil.Process(running.process.pid), *running.workers()]
+        held = {file.path for process in serving for file in process.memory_maps()}
+    assert len(serving) > 1
+    assert any("/python" in path for path in held)
+    assert not [path for path in held if "pydantic" in path]
