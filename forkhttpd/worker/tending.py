@@ -2,7 +2,7 @@
 
 That costs 5 µs, so it is done at once or, when much comes, after a pause, and in any case before
 the loop may wait for longer than that.  In between nothing else is waited for: a loop that did not
-wait for events because a log had become due meanwhile span for half a pause in every delay of the
+wait for events because a log had become due meanwhile spun for half a pause in every delay of the
 log, 3 to 12 % of the CPU time of a worker whose programs leave it time to wait.
 """
 
