@@ -1,7 +1,8 @@
 """One serving process: joins the loop, the protocol, the handlers and the spawners' channels.
 
     worker.py       the process: its turns, its signals, its draining
-    tending.py      when it tends to what is beside the loop: logs, counters, acceptors
+    tending.py      when it tends to what is beside the loop: logs, counters, the intake
+    intake.py       when it takes connections, and when it leaves them; share.py: to other workers
     acceptor.py     takes connections from a listener
     shortcut.py     the short way of a request that was answered before; answers.py: those answers
     connection.py   one client: read a request, respond, send, log, again or close

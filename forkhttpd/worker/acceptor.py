@@ -6,7 +6,9 @@ Facts
       400 connections that came 2 ms apart.
     * Removing and adding the listener puts the worker at the end of that list.  Done after every
       accept it gave 100/100/100/100.  Every 16 accepts gave 96 to 112 on an idle machine, and 77 to
-      152 on a busy one, where the kernel passes over whoever is at work: 25 draws do not even out.
+      152 on a busy one: 25 draws do not even out.
+    * The kernel passes over whoever is at work, so among workers who have much to send that is not
+      enough, however often it is done; see `share.py`.
     * A turn of the loop has 256 events at most.  When more connections are ready, the listener is
       told of behind all of them, turns later.  With one accept then, the last of 16 newcomers to
       2000 busy clients came in after 32 700 of their requests, a second and more; now after 4 000.
@@ -16,9 +18,7 @@ Decision
     others; full turns that passed the listener by are made up for, up to 8.  The listener is
     registered anew when we have more connections than the last time, which is when an uneven share
     would last, and else, among connections that come and go, every 16 times, which saves two system
-    calls for each.  A worker that has all the connections it may have, or no descriptors left,
-    leaves its listeners alone for a while: connections then wait in the backlog or go to another
-    worker.
+    calls for each.
 """
 
 import errno
@@ -52,6 +52,7 @@ class Acceptor:
         "_listener",
         "_loop",
         "_on_connection",
+        "_on_growth",
         "_on_shortage",
         "_watching",
     )
@@ -63,16 +64,19 @@ class Acceptor:
         *,
         on_connection: Callable[[socket.SocketType, Endpoint], None],
         on_shortage: Callable[[OSError], None],
+        on_growth: Callable[[int], None],
         held: Callable[[], int],
     ) -> None:
         """`on_connection` is given the connected socket to own, and the client.
 
-        `held` is how many connections the worker has, `on_shortage` is told what accept lacks.
+        `held` is how many connections the worker has, and `on_growth` is told when it has more than
+        the last time; it may call `pause`.  `on_shortage` is told what accept lacks.
         """
         self._loop = loop
         self._listener = listener
         self._on_connection = on_connection
         self._on_shortage = on_shortage
+        self._on_growth = on_growth
         self._accepts = 0
         self._held = held
         self._kind = int(listener.family), int(listener.type), listener.proto
@@ -109,9 +113,11 @@ class Acceptor:
             self._accepts += 1
             held = self._held()
             if held > self._held_then or self._accepts % _ACCEPTS_PER_REGISTRATION == 0:
+                has_grown, self._held_then = held > self._held_then, held
                 self.pause()
                 self.resume()
-                self._held_then = held
+                if has_grown:
+                    self._on_growth(held)
 
     def _take_due(self) -> bool:
         """Accept a connection for each full turn since the last time.

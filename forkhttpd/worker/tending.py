@@ -1,4 +1,4 @@
-"""When a worker tends to what goes on beside its loop: logs, counters, acceptors.
+"""When a worker tends to what goes on beside its loop: logs, counters, intake.
 
 That costs 5 µs, so it is done at once or, when much comes, after a pause, and in any case before
 the loop may wait for longer than that.  In between nothing else is waited for: a loop that did not

@@ -1,6 +1,6 @@
 """A worker: accepts, parses, dispatches, until it is told to go.
 
-    accept          acceptor.py     one connection per wake-up
+    accept          intake.py       one connection per wake-up
     parse           connection.py   the connection's coroutine pulls requests out of its parser
     dispatch        router.py       static files are answered here, programs by asking a spawner
 
@@ -21,14 +21,14 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from functools import partial
 from typing import NoReturn
 
 from forkhttpd import channel, signals
 from forkhttpd.access.htpasswd import Verifiers
 from forkhttpd.config import Config
-from forkhttpd.errors import ExitCode, describe
+from forkhttpd.errors import ExitCode
 from forkhttpd.http1.request import Endpoint, Request
 from forkhttpd.inheritance import REOPEN, SERVE, Inheritance, Listening
 from forkhttpd.log import catch_up
@@ -36,21 +36,21 @@ from forkhttpd.loop import FOREVER, Loop
 from forkhttpd.outlet import RETRY_PAUSE
 from forkhttpd.privileges import become
 from forkhttpd.scoreboard import Cell, SlotState
-from forkhttpd.worker.acceptor import Acceptor
 from forkhttpd.worker.accesslog import AccessLog
 from forkhttpd.worker.connection import serve
 from forkhttpd.worker.context import Context
 from forkhttpd.worker.entrance import Entrance, open_entrance
 from forkhttpd.worker.gate import Gate, load_verifiers
+from forkhttpd.worker.intake import Intake
 from forkhttpd.worker.launcher import Launcher
 from forkhttpd.worker.observer import Observer, is_wanted
 from forkhttpd.worker.reception import Reception
 from forkhttpd.worker.router import Router
+from forkhttpd.worker.share import Share
 from forkhttpd.worker.shortcut import Shortcut
 from forkhttpd.worker.tending import Tending
 
 _LONGEST_TURN = 0.5  # seconds between two heartbeats of an idle worker
-_SHORTAGE_PAUSE = 0.2  # seconds without accepting after EMFILE and the like
 _RETIRE_GRACE = 0.5  # seconds for a client that is about to send its next request when we stop
 
 _OURS = (signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR2)
@@ -73,8 +73,6 @@ class Worker:
     """One serving process."""
 
     __slots__ = (
-        "_acceptors",
-        "_accepts",
         "_access_log",
         "_catch_up_at",
         "_connection_ids",
@@ -83,12 +81,12 @@ class Worker:
         "_enough",
         "_gate",
         "_inheritance",
+        "_intake",
         "_is_ready",
         "_launcher",
         "_log",
         "_loop",
         "_observer",
-        "_paused_until",
         "_reception",
         "_router",
         "_signal_fd",
@@ -128,13 +126,11 @@ class Worker:
             pace=gate.pace,
         )
         self._reception = Reception(self._context, headcount=gate.headcount, serve=self._serve)
-        self._acceptors = [self._acceptor(each) for each in inheritance.listeners]
-        self._accepts = False  # the master says when (SERVE)
+        self._intake = self._make_intake()
         self._connection_ids = 0
         self._catch_up_at = loop.now
         self._enough = _enough_requests(config)
         self._drain_until = FOREVER
-        self._paused_until = loop.now
         self._tending = Tending()
         self._worked = 0.0  # seconds in which the loop had something to do
         self._signal_fd = signals.receive(_OURS)
@@ -187,7 +183,7 @@ class Worker:
     def _tend(self) -> None:
         loop, context, slot = self._loop, self._context, self._inheritance.slot
         self._tending.begin(loop.now)
-        self._tend_acceptors()
+        self._intake.tend()
         context.set_time(time.time())
         context.log_overdue()
         context.publish(slot)
@@ -220,16 +216,23 @@ class Worker:
 
     # Connections
 
-    def _acceptor(self, listening: Listening) -> Acceptor:
+    def _make_intake(self) -> Intake:
+        inheritance = self._inheritance
+        intake = Intake(
+            self._loop,
+            held=self._context.connections.__len__,
+            limit=inheritance.config.limits.connections,
+            share=Share(inheritance.scoreboard, inheritance.slot),
+            log=self._log,
+        )
+        for listening in inheritance.listeners:
+            intake.add(listening.socket, self._receiver(listening))
+        return intake
+
+    def _receiver(self, listening: Listening) -> Callable[[socket.SocketType, Endpoint], None]:
         tls = self._inheritance.tls
         entrance = open_entrance(listening, self._router, self._context, tls=tls)
-        return Acceptor(
-            self._loop,
-            listening.socket,
-            on_connection=partial(self._open_connection, entrance),
-            on_shortage=self._meet_shortage,
-            held=self._context.connections.__len__,
-        )
+        return partial(self._open_connection, entrance)
 
     def _open_connection(
         self, entrance: Entrance, connected: socket.SocketType, client: Endpoint
@@ -241,7 +244,7 @@ class Worker:
             if not shortcut.welcome():
                 self._loop.start(serve(self._context, shortcut))
         if len(self._context.connections) >= self._context.limits.connections:
-            self._tend_acceptors()
+            self._intake.tend()
 
     def _serve(
         self, entrance: Entrance, connected: socket.SocketType, client: Endpoint
@@ -254,22 +257,6 @@ class Worker:
         self._connection_ids += 1
         stream = entrance.stream(self._loop, connected)
         return Shortcut(self._context, stream, entrance, client, id=self._connection_ids)
-
-    def _tend_acceptors(self) -> None:
-        """Accept, or leave it for now: when we drain, have all that we may have, or too little."""
-        if not self._accepts:
-            return
-        full = len(self._context.connections) >= self._context.limits.connections
-        for acceptor in self._acceptors:
-            if full or self._loop.now < self._paused_until:
-                acceptor.pause()
-            else:
-                acceptor.resume()
-
-    def _meet_shortage(self, error: OSError) -> None:
-        self._log.error("cannot accept connections: %s", describe(error))
-        self._paused_until = self._loop.now + _SHORTAGE_PAUSE
-        self._tend_acceptors()
 
     # What the master says, and what is said in its name
 
@@ -298,11 +285,7 @@ class Worker:
         """Accept no more, answer what is asked, and let idle clients go after `patience`."""
         if self._drain_until == FOREVER:
             self._drain_until = self._loop.now + self._inheritance.config.timeouts.graceful
-            for acceptor in self._acceptors:
-                if self._accepts:
-                    acceptor.take_all()
-                acceptor.close()
-            self._accepts = False
+            self._intake.close()
             self._inheritance.slot.set(Cell.STATE, SlotState.DRAINING)  # a reload waits for that
             self._ring()
             self._context.drain()
@@ -320,8 +303,8 @@ class Worker:
         if not message:  # the master is gone, which the lifeline says, too
             self._loop.unwatch(control.fileno())
         elif message == SERVE:
-            self._accepts = self._drain_until == FOREVER
-            self._tend_acceptors()
+            if self._drain_until == FOREVER:
+                self._intake.open()
         elif message == REOPEN:
             self._access_log.flush()
             logs = (self._inheritance.access_log, self._inheritance.error_log)

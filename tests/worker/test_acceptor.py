@@ -22,6 +22,7 @@ class Crowd:
 
     def __init__(self, stack: ExitStack, size: int) -> None:
         self.failures: list[Exception] = []
+        self.sizes: list[int] = []
         self.loop = Loop(report=self.failures.append)
         stack.callback(self.loop.close)
         self.served, self.limit = 0, NEWCOMERS
@@ -40,6 +41,7 @@ class Crowd:
             self._listener,
             on_connection=self._take,
             on_shortage=self.failures.append,
+            on_growth=self.sizes.append,
             held=lambda: len(self.taken),
         )
         stack.callback(self.acceptor.close)
