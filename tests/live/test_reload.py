@@ -6,7 +6,6 @@ import socket
 import stat
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import psutil
 import pytest
@@ -14,6 +13,7 @@ import pytest
 from forkhttpd.inquiry import ask
 from tests.live.asking import control
 from tests.live.daemon import DEADLINE, SITE, Daemon, await_end, daemon, read_all, wait_for
+from tests.live.listening import ask_unix, listening_inode
 from tests.live.scene import busy, open_fds, refuses, timeouts
 
 # What is taken up.
@@ -29,14 +29,6 @@ def switch(running: Daemon, config: str) -> None:
 def ports(running: Daemon, host: str) -> list[int]:
     """Return the ports on which it has listened at an address, in the order of the log."""
     return [int(port) for port in re.findall(rf"http://{re.escape(host)}:(\d+)/", running.log)]
-
-
-def ask_unix(path: Path) -> bytes:
-    with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(DEADLINE)
-        connection.connect(str(path))
-        connection.sendall(b"GET /page HTTP/1.0\r\n\r\n")
-        return read_all(connection)
 
 
 def test_another_docroot() -> None:
@@ -116,13 +108,6 @@ def test_M7_M8_the_rights_of_a_socket_change_with_the_reload_that_is_taken_up() 
         switch(running, with_mode("660"))
         after = (running.directory / "s").stat()
         assert (after.st_ino, stat.S_IMODE(after.st_mode)) == (before.st_ino, 0o660)
-
-
-def listening_inode(port: int) -> str:
-    """Return the inode of the socket that listens on a port (proc(5), /proc/net/tcp)."""
-    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    (inode,) = [row[9] for row in rows if row[1] == f"0100007F:{port:04X}" and row[3] == "0A"]
-    return inode
 
 
 def test_M7_what_needs_a_restart_is_named_in_one_warning() -> None:
