@@ -195,6 +195,15 @@ class Driver:
         """Return the spawner's children, zombies too."""
         return children_of(self.pid)
 
+    def is_at_rest(self) -> bool:
+        """Whether it waits for events, with no child, and so with no scout still to send.
+
+        That it has no child is not enough: it may be about to fork.  It has been asleep all the
+        while if it was before and after, and was not woken between.
+        """
+        before = _sleep_of(self.pid)
+        return bool(before and not self.children() and _sleep_of(self.pid) == before)
+
     def orphans(self) -> list[int]:
         """Return every process of this machine that bears our marker."""
         return list(bearers(f"UNIQUE_ID={self.token}-".encode()))
@@ -203,6 +212,15 @@ class Driver:
 def children_of(pid: int) -> list[int]:
     text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
     return [int(child) for child in text.split()]
+
+
+def _sleep_of(pid: int) -> str:
+    """Say which of its sleeps a process is in, "" for none."""
+    fields = dict(
+        line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines()
+    )
+    asleep = fields["State"].startswith("S")
+    return fields["voluntary_ctxt_switches"] if asleep else ""
 
 
 def bearers(marker: bytes) -> Iterator[int]:

@@ -44,7 +44,7 @@ class Scripts:
         wait_until(lambda: age(scripts[-1]) > FRESH, "an age at which files are kept")
         for script in scripts:
             self.run(worker, script)
-            wait_until(lambda: not driver.children(), "the return of the scout")
+            wait_until(driver.is_at_rest, "the return of the scout")
 
 
 def age(path: Path) -> float:

@@ -220,7 +220,7 @@ def test_C17_modules_that_act_are_not_preloaded_and_the_log_says_so_once(
     with Driver(python, warm=True, preload=(*acting, "good")) as driver:
         worker = driver.worker()
         wait_until(lambda: "missing" in driver.log(), "the log to say so")
-        wait_until(lambda: not driver.children(), "the return of the scouts")
+        wait_until(driver.is_at_rest, "the return of the scouts")
         script = scripts.add(
             "script.py",
             "import good, opener, signals, json, sys\n"
@@ -249,7 +249,7 @@ def test_C16_a_preloaded_module_that_is_changed_is_noticed(scripts: Scripts, ven
     script = scripts.add("script.py", text, shebang=f"#!{python}")
     with Driver(python, warm=True, preload=("good",)) as driver:
         worker = driver.worker()
-        wait_until(lambda: not driver.children(), "the return of the scout")
+        wait_until(driver.is_at_rest, "the return of the scout")
         assert scripts.run(worker, script).output == b"True False\n"
         module = next(venv.glob("lib/python*/site-packages/good.py"))
         module.write_text(module.read_text() + "NEW = 1\n")
