@@ -92,20 +92,21 @@ def _serve_directory(arguments: argparse.Namespace) -> int:
 
 
 def _run(file: Path, reader: Reader, *, allow_root: bool, daemonize: bool) -> int:
-    config, warnings = reader.result(patience=_PATIENCE)
+    reading = reader.result(patience=_PATIENCE)
     read_system_types()
-    _say(warnings, "WARNING")
+    _say(reading.warnings, "WARNING")
     whole_path = file.absolute()  # a daemon's directory is another one by the time of a reload
 
     def load() -> Config:
-        reader = Reader(whole_path, allow_root=allow_root)
-        config, warnings = reader.result(patience=_PATIENCE_OF_MASTER)
+        nonlocal reading
+        reader = Reader(whole_path, allow_root=allow_root, last=reading)
+        reading = reader.result(patience=_PATIENCE_OF_MASTER)
         read_system_types()
-        for warning in warnings:
+        for warning in reading.warnings:
             logging.getLogger("forkhttpd").warning("%s", warning)
-        return config
+        return reading.config
 
-    return run(config, load=load, programs=_programs(), daemonize=daemonize, path=file)
+    return run(reading.config, load=load, programs=_programs(), daemonize=daemonize, path=file)
 
 
 def _programs() -> Mapping[Role, Program]:

@@ -8,9 +8,9 @@ import pwd
 from collections.abc import Iterator
 
 from forkhttpd.config.lines import Position
+from forkhttpd.config.phrases import meant, quoted
 from forkhttpd.config.source import Finding
 from forkhttpd.config.tables import Config
-from forkhttpd.config.wording import meant, quoted
 
 _LARGEST_ID = (1 << 32) - 2  # the next one, -1, means "leave it as it is" to setresuid(2)
 _OR_ALLOWED = "or start with --allow-root (loopback addresses only)"

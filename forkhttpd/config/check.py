@@ -15,9 +15,9 @@ from pathlib import Path
 
 from forkhttpd.config import accounts, bypasses, certificates, exposure, passwords, risks
 from forkhttpd.config.lines import Position
+from forkhttpd.config.phrases import quoted
 from forkhttpd.config.source import Finding, Source
 from forkhttpd.config.tables import Config, Mount
-from forkhttpd.config.wording import quoted
 from forkhttpd.errors import describe
 
 

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from forkhttpd.config.lines import Position
+from forkhttpd.config.phrases import meant, quoted
 from forkhttpd.config.places import default
 from forkhttpd.config.source import Finding, Source
 from forkhttpd.config.tables import KIND, Listen
 from forkhttpd.config.values import Address, parse_address
-from forkhttpd.config.wording import meant, quoted
 
 _OF_FILES = {"listing", "fallback", "precompressed", "expires", "charset"}
 _OF_PROGRAMS = {

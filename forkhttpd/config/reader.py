@@ -13,13 +13,15 @@ import select
 import signal
 import time
 import traceback
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
 from setproctitle import setproctitle
 
 from forkhttpd import signals
-from forkhttpd.config.tables import Config
+from forkhttpd.config.reading import Reading
 from forkhttpd.errors import ConfigError, ExitCode, StartupError, describe
 
 _PIECE = 1 << 16  # what a pipe holds, pipe(7)
@@ -32,8 +34,8 @@ class Failed(Exception):
     """A bug came up in a reader; a note has its traceback."""
 
 
-# What a child says: the configuration and its warnings, or why there is none.
-_Answer = tuple[Config, list[str]] | ConfigError | Failed
+# What a child says: what the file came to, or why to nothing.
+_Answer = Reading | ConfigError | Failed
 
 
 class Reader:
@@ -41,16 +43,19 @@ class Reader:
 
     __slots__ = ("_pid", "_pipe")
 
-    def __init__(self, file: Path, *, allow_root: bool) -> None:
-        """Start it.  Raises StartupError if that cannot be."""
+    def __init__(self, file: Path, *, allow_root: bool, last: Reading | None = None) -> None:
+        """Start it.  Raises StartupError if that cannot be.
+
+        last: what the same file came to before.
+        """
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, it leaves no status: waitpid(2)
         try:
-            self._pid, self._pipe = _begin(file, allow_root=allow_root)
+            self._pid, self._pipe = _begin(file, allow_root, last)
         except OSError as error:
             raise _unread(describe(error)) from None
 
-    def result(self, *, patience: float) -> tuple[Config, list[str]]:
-        """Return a configuration that can run here, and its warnings.  To be called once.
+    def result(self, *, patience: float) -> Reading:
+        """Return what the file comes to.  To be called once.
 
         Raises ConfigError with the problems of the file; StartupError if the child has died, or
         has not done it in `patience` seconds, which ends it; Failed for a bug.
@@ -92,14 +97,15 @@ def _unread(reason: str) -> StartupError:
     return StartupError(message, exit_code=ExitCode.OSERR)
 
 
-def _begin(file: Path, *, allow_root: bool) -> tuple[int, int]:
+def _begin(file: Path, allow_root: bool, last: Reading | None) -> tuple[int, int]:
     """Return the pid of a child and our end of its pipe.  Raises OSError."""
     parent = os.getpid()
     ours, theirs = os.pipe()
     try:
         pid = os.fork()
         if pid == 0:
-            _live(file, theirs, parent=parent, allow_root=allow_root)
+            attempt = partial(_attempt, file, allow_root=allow_root, last=last)
+            _live(attempt, theirs, parent=parent, title=f"forkhttpd: reader [{file}]")
     except OSError:
         os.close(ours)
         raise
@@ -108,13 +114,13 @@ def _begin(file: Path, *, allow_root: bool) -> tuple[int, int]:
     return pid, ours
 
 
-def _live(file: Path, pipe: int, *, parent: int, allow_root: bool) -> NoReturn:
+def _live(attempt: Callable[[], _Answer], pipe: int, *, parent: int, title: str) -> NoReturn:
     """Be the child, which keeps nothing of its parent's, and undoes nothing of it at its end."""
     code = ExitCode.SOFTWARE
     try:
         _let_go(pipe, parent)
-        setproctitle(f"forkhttpd: reader [{file}]")
-        answer = pickle.dumps(_attempt(file, allow_root=allow_root))
+        setproctitle(title)
+        answer = pickle.dumps(attempt())
         with open(pipe, "wb") as to_parent:
             to_parent.write(answer)
         code = ExitCode.STOPPED
@@ -135,12 +141,11 @@ def _let_go(pipe: int, parent: int) -> None:
         os._exit(ExitCode.UNAVAILABLE)
 
 
-def _attempt(file: Path, *, allow_root: bool) -> _Answer:
+def _attempt(file: Path, *, allow_root: bool, last: Reading | None) -> _Answer:
     try:
-        # 95 ms, pydantic's above all.
         from forkhttpd.config.examination import accept
 
-        return accept(file, allow_root=allow_root)
+        return accept(file, allow_root=allow_root, last=last)
     except ConfigError as error:
         return error
     except Exception as error:

@@ -49,6 +49,7 @@ class Source:
     """One file, read once: everything that is said about it later is about this very text."""
 
     path: Path
+    text: str
     document: dict[str, Any]
     lines: dict[Position, int]
 
@@ -76,7 +77,7 @@ def read(path: Path) -> Source:
     """Return what stands in the file.  Raises ConfigError if it is no TOML document."""
     text = _read_text(path)
     try:
-        return Source(path, tomllib.loads(text), find_lines(text))
+        return Source(path, text, tomllib.loads(text), find_lines(text))
     except tomllib.TOMLDecodeError as error:
         raise ConfigError([_printable(f"{path}:{_in_words(str(error), text)}")]) from None
     except RecursionError:

@@ -7,12 +7,12 @@ one, and the errors that only follow from others are left out.
 
 import difflib
 from collections.abc import Iterable, Iterator
-from json import dumps
 from typing import Any, get_args
 
 from pydantic_core import ErrorDetails
 
 from forkhttpd.config.lines import Position
+from forkhttpd.config.phrases import listed, meant, quoted
 from forkhttpd.config.places import CHILDREN, HEADERS, default, keys, place
 from forkhttpd.config.source import Finding
 from forkhttpd.config.tables import Listen, Mount, Pool, Site
@@ -47,23 +47,6 @@ def findings(errors: Iterable[ErrorDetails]) -> Iterator[Finding]:
         position = _position(error)
         if not _follows(error, unknown):
             yield position, _sentence(error, position)
-
-
-def quoted(text: object) -> str:
-    """Return a text in the quotes that it has in the file; a date, which TOML has, too, as one."""
-    return dumps(text, ensure_ascii=False, default=str)
-
-
-def listed(words: Iterable[str]) -> str:
-    """Return `a, b or c`."""
-    *most, last = words
-    return f"{', '.join(most)} or {last}" if most else last
-
-
-def meant(word: str, words: Iterable[str]) -> str:
-    """Return `; did you mean "WORD"?` if one of the words is close, else nothing."""
-    close = difflib.get_close_matches(word, list(words), n=1)
-    return f"; did you mean {quoted(close[0])}?" if close else ""
 
 
 def _position(error: ErrorDetails) -> Position:

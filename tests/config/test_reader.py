@@ -6,6 +6,7 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -14,15 +15,15 @@ import pytest
 from forkhttpd.config import examination
 from forkhttpd.config.load import load
 from forkhttpd.config.reader import Failed, Reader
-from forkhttpd.config.tables import Config
+from forkhttpd.config.reading import Reading
 from forkhttpd.errors import ConfigError, ExitCode, StartupError
 from tests.config.files import LISTEN, WHOLE, write
 
 PATIENCE = 60.0  # seconds
 
 
-def read(file: Path, *, patience: float = PATIENCE) -> tuple[Config, list[str]]:
-    return Reader(file, allow_root=True).result(patience=patience)
+def read(file: Path, *, patience: float = PATIENCE, last: Reading | None = None) -> Reading:
+    return Reader(file, allow_root=True, last=last).result(patience=patience)
 
 
 @pytest.fixture
@@ -34,15 +35,39 @@ def file(tmp_path: Path) -> Path:
 def test_the_configuration_comes_over_with_its_warnings(file: Path) -> None:
     file.write_text(f'{WHOLE}[[site.mount]]\npath = "/cgi-bin/"\ncgi = "www"\n')
     expected = examination.accept(file, allow_root=True)
-    assert any("is in" in warning for warning in expected[1])
+    assert any("is in" in warning for warning in expected.warnings)
     assert read(file) == expected
-    assert expected[0] == load(file)
+    assert expected.config == load(file)
+
+
+def test_a_file_that_says_the_same_is_not_parsed_again(file: Path) -> None:
+    """What it came to before would be something else if it were."""
+    before = read(file)
+    other = replace(before, config=replace(before.config, server="as it was"))
+    assert read(file, last=other) == other
+    file.write_text(f"{file.read_text()}\n")
+    assert read(file, last=other).config == before.config
+
+
+def test_what_the_machine_says_is_asked_each_time(file: Path) -> None:
+    before = read(file)
+    (file.parent / "www").rmdir()
+    with pytest.raises(ConfigError, match="docroot"):
+        read(file, last=before)
+
+
+def test_a_value_that_only_compares_equal_is_another_one(file: Path) -> None:
+    file.write_text(f"workers = 1\n{WHOLE}")
+    before = read(file)
+    file.write_text(f"workers = true\n{WHOLE}")
+    with pytest.raises(ConfigError, match="workers"):
+        read(file, last=before)
 
 
 def test_one_that_a_pipe_does_not_hold_comes_over(file: Path) -> None:
     names = ", ".join(f'"host-{number}.example.org"' for number in range(10_000))
     file.write_text(f"{LISTEN}[[site]]\nnames = [{names}]\n[[site.mount]]\ndocroot = 'www'\n")
-    config, _ = read(file)
+    config = read(file).config
     assert len(config.site[0].names) == 10_000
 
 
@@ -63,10 +88,10 @@ def test_every_problem_comes_over(file: Path, wrong: str) -> None:
 def instead(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]], None]:
     """Let a reader do something else than read."""
 
-    def replace(do: Callable[[], object]) -> None:
+    def put(do: Callable[[], object]) -> None:
         monkeypatch.setattr(examination, "accept", lambda *_arguments, **_keywords: do())
 
-    return replace
+    return put
 
 
 def test_a_bug_comes_over_with_its_traceback(
@@ -129,7 +154,7 @@ import sys
 from pathlib import Path
 from forkhttpd.config.reader import Reader
 
-config, _ = Reader(Path(sys.argv[1]), allow_root=True).result(patience=60.0)
+config = Reader(Path(sys.argv[1]), allow_root=True).result(patience=60.0).config
 print(len(config.site), *(name for name in sys.modules if name.startswith("pydantic")))
 """
 
