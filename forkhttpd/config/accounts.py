@@ -23,11 +23,11 @@ def problems(config: Config, *, uid: int, allow_root: bool) -> Iterator[Finding]
     """Yield accounts that are unknown, and whatever would run as root without being told to."""
     accounts = _accounts(config)
     for position, user, group in accounts:
-        yield from _unknown((*position, "user"), user, _users())
-        yield from _unknown((*position, "group"), group, _groups())
+        yield from _unknown((*position, "user"), user)
+        yield from _unknown((*position, "group"), group)
     for index, listen in enumerate(config.listen):
-        yield from _unknown(("listen", index, "owner"), listen.owner, _users())
-        yield from _unknown(("listen", index, "group"), listen.group, _groups())
+        yield from _unknown(("listen", index, "owner"), listen.owner)
+        yield from _unknown(("listen", index, "group"), listen.group)
     if uid == 0 and not allow_root:
         yield from _root_accounts(accounts)
     elif uid == 0 and any(_is_root(user or config.user) for _, user, _ in accounts):
@@ -47,15 +47,16 @@ def _accounts(config: Config) -> list[Account]:
     return [((), config.user, config.group), *pools]
 
 
-def _unknown(position: Position, name: str, names: list[str]) -> Iterator[Finding]:
+def _unknown(position: Position, name: str) -> Iterator[Finding]:
     kind = "group" if position[-1] == "group" else "user"
-    if name and name not in names and not _exists(kind, name):
+    if name and not _exists(kind, name):
+        names = _groups() if kind == "group" else _users()
         hint = meant(name, names) or "; make one, or write the name of another"
         yield position, f"there is no {kind} {quoted(name)} on this machine{hint}"
 
 
 def _exists(kind: str, name: str) -> bool:
-    """Ask by name: directories like LDAP answer that, but do not list who they know.
+    """Ask by name: directories like LDAP answer that, but do not list who they know, or take long.
 
     Every number is somebody: containers run under any (O7).
     """
