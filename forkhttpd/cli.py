@@ -79,16 +79,16 @@ def _serve_directory(arguments: argparse.Namespace) -> int:
     )
     config = quick.configure(wish)
     if arguments.dump:
+        config, left_out = quick.kept(config)
+        _say(left_out, "WARNING")
         return _dump(config)
     _say(quick.warnings(config, uid=os.geteuid()), "WARNING")
     _say([f"serving {wish}; ^C stops"], "INFO")
     try:
         return run(config, load=lambda: config, programs=_programs(), daemonize=False)
     except StartupError as error:
-        if error.exit_code is ExitCode.UNAVAILABLE:
-            message = f"{error}: 0 is any that is free"
-            raise StartupError(message, exit_code=error.exit_code) from None
-        raise
+        message = f"{error}{quick.hint(error.__cause__)}"
+        raise StartupError(message, exit_code=error.exit_code) from None
 
 
 def _run(file: Path, reader: Reader, *, allow_root: bool, daemonize: bool) -> int:

@@ -4,6 +4,7 @@ The words `status` and `explain` have parsers of their own, beside what they do.
 """
 
 import argparse
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -102,10 +103,18 @@ def _check(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> No
 def _port(text: str) -> int:
     if text.isascii() and text.isdigit() and int(text) <= _LARGEST_PORT:
         return int(text)
-    wrong = f"{text!r} is no command and no port; write status, explain, or 0 to {_LARGEST_PORT}"
+    raise argparse.ArgumentTypeError(f"{text!r} is no command and no port; {_meant(text)}")
+
+
+def _meant(text: str) -> str:
+    """Return what was probably meant by a word that is no port."""
     if text.endswith(".conf"):
-        wrong = f"{text!r} is no command and no port; a configuration stands behind -c"
-    raise argparse.ArgumentTypeError(wrong)
+        return "a configuration stands behind -c"
+    if text in SIGNALS:
+        return f"a running server is told so by -c FILE -s {text}"
+    if os.path.isdir(text):
+        return "a directory stands behind -d"
+    return f"write status, explain, or 0 to {_LARGEST_PORT}"
 
 
 def make_parser() -> argparse.ArgumentParser:

@@ -4,11 +4,12 @@ What comes out is an ordinary Config, which `-T` prints, so that who outgrows th
 go on with.  Where it differs from http.server, README.md says so, and why.
 """
 
+import errno
 import os
 import socket
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from forkhttpd.config import Address, Config, Listen, Log, Mount, Pool, Site
@@ -66,6 +67,28 @@ def warnings(config: Config, *, uid: int) -> Iterator[str]:
         hint = "start it as another user, or keep a file (-T) and write a user into it"
         raise StartupError(f"{wrong}; {hint}", exit_code=ExitCode.USAGE)
     yield "root serves, and programs run as root"
+
+
+def kept(config: Config) -> tuple[Config, list[str]]:
+    """Return what of it a file can say, and what is left out: a directory that is not there.
+
+    Served at once it may come later; in a file it is a mistake.
+    """
+    site = config.site[0]
+    missing = [mount for mount in site.mount if mount.cgi and not mount.cgi.is_dir()]
+    there = tuple(mount for mount in site.mount if mount not in missing)
+    left_out = [
+        f"{mount.cgi} is not there, so no mount is written for it; make it first if it is wanted"
+        for mount in missing
+    ]
+    return replace(config, site=(replace(site, mount=there),)), left_out
+
+
+def hint(cause: BaseException | None) -> str:
+    """Return what is to be added where a port could not be had."""
+    if isinstance(cause, OSError) and cause.errno in (errno.EADDRINUSE, errno.EACCES):
+        return "; port 0 is any that is free"
+    return ""
 
 
 def _programs(directory: Path) -> Mount:

@@ -1,6 +1,7 @@
 """A directory served at once: `forkhttpd [--cgi] [PORT]` and `python -m forkhttpd` (O4)."""
 
 import contextlib
+import errno
 import os
 import pty
 import re
@@ -33,6 +34,13 @@ def directory(tmp_path: Path) -> Path:
     (tmp_path / "hello.txt").write_text("hello")
     (tmp_path / "cgi-bin").mkdir()
     return tmp_path
+
+
+@pytest.fixture
+def both(directory: Path) -> Path:
+    """A directory with both that may have programs."""
+    (directory / "htbin").mkdir()
+    return directory
 
 
 @dataclass(frozen=True)
@@ -77,21 +85,32 @@ def get(url: str) -> str:
     ],
 )
 def test_O4_printed_as_a_file_it_is_the_same_configuration(
-    run: Callable[..., Done], directory: Path, arguments: Sequence[str]
+    run: Callable[..., Done], both: Path, arguments: Sequence[str]
 ) -> None:
     printed = run(*arguments, "-T")
     assert (printed.code, printed.stderr) == (0, "")
-    file = directory / "site.conf"
+    file = both / "site.conf"
     file.write_text(printed.stdout)
     again = run("-c", str(file), "-T")
     assert again.stdout == printed.stdout
 
 
-def test_O4_the_kept_file_serves_the_same(run: Callable[..., Done], directory: Path) -> None:
-    wish = Wish(directory=directory, host="127.0.0.1", port=0, cgi=True)
-    file = directory / "site.conf"
+def test_O4_the_kept_file_serves_the_same(run: Callable[..., Done], both: Path) -> None:
+    wish = Wish(directory=both, host="127.0.0.1", port=0, cgi=True)
+    file = both / "site.conf"
     file.write_text(run("--cgi", "0", "-T").stdout)
     assert load(file) == quick.configure(wish)
+
+
+def test_O4_the_kept_file_is_right_where_one_directory_of_programs_is_missing(
+    run: Callable[..., Done], directory: Path
+) -> None:
+    printed = run("--cgi", "-T")
+    file = directory / "site.conf"
+    file.write_text(printed.stdout)
+    assert run("-c", str(file), "-t", "--allow-root").code == 0
+    assert f"forkhttpd: {directory}/htbin is not there" in printed.stderr
+    assert [mount.path for mount in load(file).site[0].mount] == ["/", "/cgi-bin/"]
 
 
 def test_O4_8000_on_loopback_unless_told_otherwise(
@@ -111,6 +130,8 @@ def test_both_kinds_of_address_for_the_one_that_means_both(directory: Path) -> N
     [
         (["stauts"], "'stauts' is no command and no port; write status, explain, or 0 to 65535"),
         (["70000"], "'70000' is no command and no port"),
+        (["cgi-bin"], "'cgi-bin' is no command and no port; a directory stands behind -d"),
+        (["reload"], "no port; a running server is told so by -c FILE -s reload"),
         (["--cgi", "-c", "x"], "-c FILE says where and what to serve; leave out the other, or -c"),
         (["--cgi", "-t"], "only with a configuration; make one with -T, and add -c FILE"),
         (["8000", "--daemon"], "only with a configuration"),
@@ -137,7 +158,13 @@ def test_a_port_in_use_is_one_clear_line_with_the_next_step(
     assert done.code == ExitCode.UNAVAILABLE
     last = done.stderr.splitlines()[-1]
     assert last.startswith(f"forkhttpd: cannot listen on 127.0.0.1:{port}: Address already in use")
-    assert last.endswith("choose another port: 0 is any that is free")
+    assert last.endswith("choose another port; port 0 is any that is free")
+
+
+def test_only_who_cannot_have_the_port_is_told_of_another() -> None:
+    assert quick.hint(PermissionError(errno.EACCES, "")) == "; port 0 is any that is free"
+    assert quick.hint(OSError(errno.EADDRNOTAVAIL, "")) == ""
+    assert quick.hint(None) == ""
 
 
 def test_M16_root_serves_this_machine_only(directory: Path) -> None:
