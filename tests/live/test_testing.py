@@ -1,4 +1,4 @@
-"""`forkhttpd.testing`: a server for other people's tests, of which nothing is left (issue 7)."""
+"""`forkhttpd.testing`: a server for other people's tests, of which nothing is left."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""What is built from the source: the same bytes each time, and all that belongs in it (issue 7)."""
+"""What is built from the source: the same bytes each time, and all that belongs in it."""
 
 import os
 import shutil
@@ -55,6 +55,15 @@ def test_the_wheel_is_the_package_and_nothing_else(built: dict[str, Path]) -> No
     assert len(tops) == 2  # the other is the dist-info
     modules = {str(path.relative_to(CHECKOUT)) for path in CHECKOUT.glob("forkhttpd/**/*.py")}
     assert modules <= set(names)
+
+
+def test_the_wheel_says_that_it_is_typed_and_under_which_licence(built: dict[str, Path]) -> None:
+    """PEP 561: without the marker who imports `forkhttpd.testing` has no types.  PEP 639."""
+    wheel = zipfile.ZipFile(built[".whl"])
+    assert "forkhttpd/py.typed" in wheel.namelist()
+    metadata = next(name for name in wheel.namelist() if name.endswith(".dist-info/METADATA"))
+    lines = wheel.read(metadata).decode().splitlines()
+    assert {"License-Expression: MIT", "License-File: LICENSE"} <= set(lines)
 
 
 def test_the_source_has_all_that_an_installation_needs(built: dict[str, Path]) -> None:

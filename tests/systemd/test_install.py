@@ -1,4 +1,4 @@
-"""scripts/install and scripts/uninstall, on a fresh machine with a real systemd (issue 7)."""
+"""scripts/install and scripts/uninstall, on a fresh machine with a real systemd."""
 
 import http.client
 import os

@@ -1,4 +1,4 @@
-"""README.md's recipe for git over HTTPS, done word by word on a fresh machine (issue 7, C5, C18).
+"""README.md's recipe for git over HTTPS, done word by word on a fresh machine (C5, C18).
 
 What differs from a stranger's: Debian's packages are there already, Python's come from a
 wheelhouse, and the client is another user of the same machine.
