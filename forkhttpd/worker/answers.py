@@ -33,8 +33,9 @@ _LINE_BYTES: Final = 512
 _REST_BYTES: Final = 2048
 _MOST_KINDS: Final = 1024
 _MOST_BYTES: Final = 16 << 20
-_OVERHEAD: Final = 1024  # bytes of memory of an answer besides its content, about
+_OVERHEAD: Final = 1024  # bytes of memory of an answer besides its content and its line, about
 _COPIES: Final = 2  # of the content: itself, and in the answer as it was last sent
+_LINE_COPIES: Final = 6  # as asked, read, logged, and in parts: its target is nearly all of it
 
 
 class Page(NamedTuple):
@@ -126,7 +127,7 @@ class Answers:
             or not stands_alone(line, section)
         ):
             return
-        self._make_room(_weight(answer.response))
+        self._make_room(_weight(answer.response) + _LINE_COPIES * end)
         kind = self.kinds.get(rest)
         if kind is None:
             kind = self.kinds[rest] = Kind(section, told)

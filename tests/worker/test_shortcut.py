@@ -533,6 +533,14 @@ def test_what_a_client_invents_does_not_fill_the_memory(visit: Visit) -> None:
     assert 0 < len(visit.entrance.answers.kinds) <= 1024
 
 
+def test_what_a_client_invents_at_length_counts_by_its_length(visit: Visit) -> None:
+    client = visit.connect()
+    for number in range(6500):
+        visit.ask(client, PAGE.replace(b".html", b".html?%0450d" % number))
+    (kind,) = visit.entrance.answers.kinds.values()
+    assert 0 < sum(6 * len(line) for line in kind.answers) < 16 << 20
+
+
 @pytest.mark.parametrize(
     "field",
     [b"Content-Length: 2\r\n\r\nab", b"Expect: 100-continue\r\n\r\n", b"Upgrade: h2c\r\n\r\n"],
