@@ -1,6 +1,5 @@
 """HTTP/1.1 and 1.0 over the wire: messages, connections, and what is refused."""
 
-import random
 import re
 import time
 from collections.abc import Iterator
@@ -9,49 +8,22 @@ from email.utils import parsedate_to_datetime
 import pytest
 
 from tests.http1.transcript import LIMITS
-from tests.live.client import Client, chunked, get, open_client, post
-from tests.live.daemon import SITE, Daemon, daemon, wait_for
+from tests.live.client import chunked, get, open_client, post
+from tests.live.daemon import SITE, Daemon, daemon
+from tests.live.site import ECHO, PAGE, PICTURE, furnish, strict_daemon
 from tests.wire.corpus import Case, load
 
-PAGE = "<!DOCTYPE html><title>Hello</title><p>Hello.\n"
-PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 16
-ECHO = """\
-#!/bin/sh
-echo "Content-Type: text/plain"
-echo
-echo "length $CONTENT_LENGTH"
-cat
-"""
-STRICT = (
-    SITE.replace("workers = 2", "workers = 1")
-    + f"""
-[limits]
-request_line = {LIMITS.request_line}
-header = {LIMITS.header}
-header_fields = {LIMITS.header_fields}
-body = "1K"
-"""
-)
 REFUSED = [case for case in load() if case.error and not case.requests]
 
 
 @pytest.fixture(scope="module")
 def site(served: Daemon) -> Daemon:
-    served.write("www/index.html", PAGE)
-    served.write("www/test.png", PICTURE)
-    served.write("www/large.bin", bytes(200_000))
-    for number in range(10):
-        served.write(f"www/{number}.txt", f"file {number}\n" * (number + 1))
-    served.script("echo.sh", ECHO)
-    return served
+    return furnish(served)
 
 
 @pytest.fixture(scope="module")
 def strict() -> Iterator[Daemon]:
-    """A daemon of one worker, with the limits of the wire corpus."""
-    with daemon(STRICT) as running:
-        running.write("www/index.html", PAGE)
-        running.script("echo.sh", ECHO)
+    with strict_daemon() as running:
         yield running
 
 
@@ -145,107 +117,6 @@ def test_close_is_answered_with_close(site: Daemon, path: str) -> None:
         client.send(get(path, "Connection: close") + get("/1.txt"))
         assert client.reply().fields["connection"] == "close"
         assert client.rest() == b""
-
-
-# Bodies
-
-
-def test_bodies_sized_and_chunked(site: Daemon) -> None:
-    with open_client(site) as client:
-        assert client.ask(post("/cgi-bin/echo.sh", b"12345")).text == "length 5\n12345"
-        reply = client.ask(chunked("/cgi-bin/echo.sh", b"one ", b"two ", b"three"))
-        assert reply.text == "length 13\none two three"
-        assert client.ask(post("/cgi-bin/echo.sh", b"")).text == "length 0\n"
-        assert client.ask(chunked("/cgi-bin/echo.sh")).text == "length 0\n"
-
-
-@pytest.mark.parametrize("path", ["/", "/none", "/cgi-bin/none", "/cgi-bin/deaf.sh"])
-def test_a_body_that_nobody_reads_does_not_become_the_next_request(site: Daemon, path: str) -> None:
-    site.script("deaf.sh", "#!/bin/sh\nprintf 'Content-Type: a/b\\n\\n'\n")
-    body = get("/1.txt")
-    with open_client(site) as client:
-        client.send(post(path, body) + chunked(path, body, body) + get("/0.txt"))
-        client.reply()
-        client.reply()
-        assert client.reply().text == "file 0\n"
-
-
-def test_a_large_body_that_nobody_reads_ends_the_connection(site: Daemon) -> None:
-    """More than is worth reading; the answer still arrives, and no part of the body is obeyed."""
-    body = get("/1.txt") * 50_000
-    with open_client(site) as client:
-        client.send(post("/", body) + get("/0.txt"))
-        reply = client.reply()
-        assert (reply.status, reply.fields["connection"]) == (405, "close")
-        assert client.rest() == b""
-
-
-@pytest.mark.parametrize("body", [b"xyz\r\n", b"5\r\nab\r\n0\r\n\r\n", b"-1\r\n", b"5;\x00\r\n"])
-@pytest.mark.parametrize("path", ["/", "/none", "/cgi-bin/echo.sh"])
-def test_H4_a_malformed_body_ends_the_connection(site: Daemon, path: str, body: bytes) -> None:
-    head = get(path, "Transfer-Encoding: chunked", method="POST")
-    with open_client(site) as client:
-        client.send(head + body + get("/0.txt"))
-        client.reply()
-        assert client.rest() == b""
-    assert "Traceback" not in site.log
-    assert "failed" not in site.log
-
-
-# Expect
-
-
-@pytest.mark.parametrize("length", ["Content-Length: 5", "Transfer-Encoding: chunked"])
-def test_100_is_sent_when_the_body_is_wanted(site: Daemon, length: str) -> None:
-    with open_client(site) as client:
-        client.send(get("/cgi-bin/echo.sh", length, "Expect: 100-continue", method="POST"))
-        assert client.reply().status == 100
-        client.send(b"hello" if length.endswith("5") else b"5\r\nhello\r\n0\r\n\r\n")
-        assert client.reply().text == "length 5\nhello"
-        assert client.ask(get("/0.txt")).text == "file 0\n"
-
-
-def test_100_never_comes_after_the_answer_has_begun(site: Daemon) -> None:
-    """The script has its header out before anybody looks at its input."""
-    head = get("/cgi-bin/echo.sh", "Content-Length: 5", "Expect: 100-continue", method="POST")
-    with open_client(site) as client:
-        for _ in range(50):
-            assert client.ask(head).status == 100
-            assert client.ask(b"hello").text == "length 5\nhello"
-
-
-@pytest.mark.parametrize(
-    ("path", "status"), [("/cgi-bin/", 403), ("/cgi-bin/none", 404), ("/none", 405)]
-)
-def test_a_refusal_comes_without_100_and_ends_the_connection(
-    site: Daemon, path: str, status: int
-) -> None:
-    """The client may send the body or not, so nobody could tell it from the next request."""
-    with open_client(site) as client:
-        head = get(path, "Content-Length: 7", "Expect: 100-continue", method="POST")
-        reply = client.ask(head)
-        assert (reply.status, reply.fields["connection"]) == (status, "close")
-        assert client.rest() == b""
-
-
-def test_H7_a_body_over_the_limit_is_refused_before_it_is_sent(strict: Daemon) -> None:
-    head = get("/cgi-bin/echo.sh", "Content-Length: 1025", "Expect: 100-continue", method="POST")
-    with open_client(strict) as client:
-        reply = client.ask(head)
-        assert (reply.status, reply.fields["connection"]) == (413, "close")
-        assert client.rest() == b""
-
-
-def test_a_client_that_does_not_wait_for_100_is_answered_all_the_same(site: Daemon) -> None:
-    with open_client(site) as client:
-        client.send(post("/cgi-bin/echo.sh", b"hello", "Expect: 100-continue") + get("/0.txt"))
-        assert client.reply().status == 100
-        assert client.reply().text == "length 5\nhello"
-        assert client.reply().text == "file 0\n"
-
-
-def test_an_unknown_expectation_is_417(site: Daemon) -> None:
-    assert site.get("/", Expect="more").status == 417
 
 
 # H1 to H7: what is refused
@@ -372,60 +243,6 @@ def test_H14_an_absolute_target(site: Daemon) -> None:
         assert client.ask(get("http://localhost/0.txt")).text == "file 0\n"
         assert client.ask(get("HTTP://other.example:99/1.txt")).text == "file 1\n" * 2
         assert client.ask(get("http://localhost")).text == PAGE
-
-
-# H8: pipelines
-
-
-def test_H8_1000_pipelined_requests_are_answered_in_order_with_bodies_between(
-    site: Daemon,
-) -> None:
-    chance = random.Random(8)
-    expected, data = [], b""
-    for number in range(1000):
-        name = chance.randrange(10)
-        if number % 100 == 50:
-            data += post("/cgi-bin/echo.sh", b"number %d" % number)
-            expected.append(f"length {len(f'number {number}')}\nnumber {number}")
-        elif number % 10 == 5:
-            body = get("/none") * 3
-            data += post("/", body) if name % 2 else chunked("/", body)
-            expected.append("405")
-        else:
-            data += get(f"/{name}.txt")
-            expected.append(f"file {name}\n" * (name + 1))
-    with open_client(site) as client:
-        client.send(data)
-        for text in expected:
-            reply = client.reply()
-            assert (str(reply.status) if reply.status == 405 else reply.text) == text
-        client.send(get("/", "Connection: close"))
-        assert client.reply().text == PAGE
-        assert client.rest() == b""
-
-
-def test_H8_a_pipeline_whose_answers_nobody_takes_costs_no_memory(strict: Daemon) -> None:
-    strict.write("www/file.txt", bytes(60_000))
-    (worker,) = strict.workers()
-    assert strict.get("/file.txt").status == 200
-    before = worker.memory_info().rss
-    with open_client(strict) as client:
-        client.send(get("/file.txt") * 1000)
-        wait_for(lambda: _has_stopped(client, strict), "the server to hold its answers back")
-        for _ in range(1000):
-            assert len(client.reply().body) == 60_000
-            assert worker.memory_info().rss < before + (8 << 20)
-
-
-def _has_stopped(client: Client, running: Daemon) -> bool:
-    """Whether the server's socket takes no more: what it wrote lies in the kernel's buffers."""
-    port = client.connection.getsockname()[1]
-    with open("/proc/net/tcp") as table:
-        for line in table:
-            local, remote, _, queues = line.split()[1:5]
-            if local == f"0100007F:{running.port:04X}" and remote.endswith(f":{port:04X}"):
-                return int(queues.split(":")[0], 16) > 100_000
-    return False
 
 
 def test_H5_trailers_are_dropped(site: Daemon) -> None:
