@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.live.daemon import SITE, Daemon, daemon
+from tests.live.programs import ENVIRONMENT
 
 
 @pytest.fixture(scope="module")
@@ -19,3 +20,10 @@ def pooled(request: pytest.FixtureRequest) -> Iterator[Daemon]:
     """The same, once with a pool that is cold and once with one that is warm (C17)."""
     with daemon(f"{SITE}\n[pool.default]\nwarm = {str(request.param).lower()}\n") as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def cgi(pooled: Daemon) -> Daemon:
+    """The same, with a program that shows what it was given."""
+    pooled.script("env.py", ENVIRONMENT)
+    return pooled

@@ -1,8 +1,7 @@
-"""Programs and time: deadlines, streams, clients and children that come and go (C4, C10-C12)."""
+"""How programs and clients keep pace with each other, and where an answer ends (C10, C11, C20)."""
 
 import contextlib
 import re
-import select
 import socket
 import time
 from collections.abc import Iterator
@@ -11,92 +10,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.live.daemon import DEADLINE, SITE, Daemon, daemon, is_alive, read_all, wait_for
-from tests.live.scene import processes_with
-
-RESET = b"\1\0\0\0\0\0\0\0"  # struct linger: on, 0 seconds
-
-FAMILY = """\
-#!/bin/sh
-sleep 300 &
-%s
-sleep 300
-"""
+from tests.live.daemon import DEADLINE, Daemon, daemon, wait_for
+from tests.live.programs import mounted, running_in
 
 
 @pytest.fixture(scope="module")
 def served(pooled: Daemon) -> Daemon:
     return pooled
-
-
-def mounted(keys: str) -> str:
-    """Return the configuration with these keys in the mount of the programs."""
-    return SITE.replace('cgi = "cgi-bin"', f'cgi = "cgi-bin"\n{keys}')
-
-
-@contextlib.contextmanager
-def asked(running: Daemon, path: str, *, count: int = 1) -> Iterator[socket.socket]:
-    """Ask for a program's path and wait until its processes, `count` of them, are there."""
-    with running.connect() as connection:
-        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-        wait_for(lambda: len(running_in(running)) >= count, "the program")
-        yield connection
-
-
-def running_in(running: Daemon) -> list[int]:
-    return processes_with(f"SCRIPT_FILENAME={running.directory}")
-
-
-# C4
-
-
-@pytest.mark.parametrize(
-    ("keys", "before"),
-    [
-        ('first_byte = "300ms"', ":"),
-        ('silence = "300ms"', "printf 'Content-Type:'"),
-        ('total = "300ms"', ":"),
-        ('total = "300ms"', "while :; do printf 'X-A: b\\n'; sleep 0.05; done"),
-    ],
-)
-def test_C4_each_clock_ends_the_whole_group_with_504_before_the_header(
-    keys: str, before: str
-) -> None:
-    with daemon(mounted(keys)) as running:
-        running.script("slow.sh", FAMILY % before)
-        assert running.get("/cgi-bin/slow.sh").status == 504
-        wait_for(lambda: not running_in(running), "the end of the group")
-        running.await_log("was too slow")
-
-
-@pytest.mark.parametrize(
-    ("keys", "after"),
-    [
-        ('silence = "300ms"', ":"),
-        ('total = "600ms"', ":"),
-        ('total = "600ms"', "while :; do echo x; sleep 0.05; done"),
-    ],
-)
-def test_C4_after_the_header_the_connection_breaks_off(keys: str, after: str) -> None:
-    begin = "printf 'Content-Type: text/plain\\n\\nbegun\\n'\n"
-    with daemon(mounted(keys)) as running:
-        running.script("slow.sh", FAMILY % (begin + after))
-        with running.connect() as connection:
-            connection.sendall(b"GET /cgi-bin/slow.sh HTTP/1.1\r\nHost: x\r\n\r\n")
-            got = b""
-            while b"begun" not in got:
-                got += connection.recv(65536)
-            with pytest.raises(ConnectionResetError):
-                read_slowly(connection)
-        wait_for(lambda: not running_in(running), "the end of the group")
-
-
-def test_C4_who_ignores_TERM_is_killed_after_the_grace() -> None:
-    config = mounted('first_byte = "200ms"') + '\n[pool.default]\nkill_grace = "300ms"\n'
-    with daemon(config) as running:
-        running.script("deaf.sh", "#!/bin/sh\ntrap '' TERM\nwhile :; do sleep 1; done\n")
-        assert running.get("/cgi-bin/deaf.sh").status == 504
-        wait_for(lambda: not running_in(running), "the end of the program")
 
 
 # C10
@@ -182,13 +102,6 @@ def progress(running: Daemon) -> int:
 
 def memory(running: Daemon) -> int:
     return sum(process.memory_info().rss for process in running.workers() + running.spawners())
-
-
-def read_slowly(client: socket.socket) -> int:
-    total = 0
-    while piece := client.recv(1 << 20):
-        total += len(piece)
-    return total
 
 
 @pytest.mark.parametrize(("spool", "size"), [("64M", 2 << 30), ("0", FLOOD_SIZE)])
@@ -294,119 +207,13 @@ def test_C11_a_leader_that_ends_without_a_header_is_502_though_its_output_is_hel
             psutil.Process(pid).kill()
 
 
-# C12
-
-WORK = """\
-#!/bin/sh
-[ -n "$CONTENT_LENGTH" ] && cat >/dev/null
-printf 'Content-Type: text/plain\\n\\nbegun\\n'
-while [ ! -e "$DOCUMENT_ROOT/go" ]; do sleep 0.02; done
-head -c 1000000 /dev/zero
-echo done > "$DOCUMENT_ROOT/done"
-"""
-
-
-@pytest.fixture
-def worksite() -> Iterator[Daemon]:
-    config = mounted('on_disconnect = "finish"\ndisconnect_grace = "100ms"')
-    with daemon(config.replace("workers = 2", "workers = 1")) as running:
-        (running.directory / "www").chmod(0o777)
-        running.script("work.sh", WORK)
-        running.script("short.sh", "#!/bin/sh\nprintf 'Content-Type: a/b\\n\\n'\n")
-        yield running
-
-
-@pytest.mark.parametrize("seen", [b"", b"begun"])
-def test_C12_a_program_may_finish_without_its_client(worksite: Daemon, seen: bytes) -> None:
-    with asked(worksite, "/cgi-bin/work.sh") as connection:
-        got = b""
-        while seen not in got:
-            got += connection.recv(65536)
-        # It runs before its worker knows: that is sure when a later one has answered.
-        assert worksite.get("/cgi-bin/short.sh").status == 200
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-    worksite.write("www/go", "")
-    wait_for((worksite.directory / "www/done").exists, "the work to be done")
-    wait_for(lambda: not running_in(worksite), "the end of the program")
-
-
-def test_C12_a_program_that_lacks_its_input_does_not_finish(worksite: Daemon) -> None:
-    """It would take what came for the whole (C2)."""
-    with worksite.connect() as connection:
-        connection.sendall(
-            b"POST /cgi-bin/work.sh HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf"
-        )
-        wait_for(lambda: running_in(worksite), "the program")
-    worksite.write("www/go", "")
-    wait_for(lambda: not running_in(worksite), "the end of the program")
-    assert not (worksite.directory / "www/done").exists()
-
-
-def test_C12_the_clocks_run_on_without_the_client() -> None:
-    with daemon(mounted('on_disconnect = "finish"\ntotal = "1s"')) as running:
-        running.script("work.sh", WORK)
-        with asked(running, "/cgi-bin/work.sh"):
-            pass
-        wait_for(lambda: not running_in(running), "the end of the program")
-
-
-def test_C12_a_FIN_counts_after_the_grace_and_a_reset_at_once() -> None:
-    with daemon(mounted('disconnect_grace = "5m"')) as running:
-        running.script("work.sh", WORK)
-        with asked(running, "/cgi-bin/work.sh") as connection:
-            connection.shutdown(socket.SHUT_WR)
-            assert connection.recv(65536)  # it still listens
-            (pid,) = _leaders(running)
-            assert is_alive(pid)
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-        wait_for(lambda: not is_alive(pid), "the end of the program")
-    with daemon(mounted('disconnect_grace = "100ms"')) as running:
-        running.script("work.sh", WORK)
-        with asked(running, "/cgi-bin/work.sh") as connection:
-            connection.shutdown(socket.SHUT_WR)
-            wait_for(lambda: not running_in(running), "the end of the program")
-
-
-def _leaders(running: Daemon) -> list[psutil.Process]:
-    spawners = [spawner.pid for spawner in running.spawners()]
-    found = []
-    for pid in running_in(running):
-        with contextlib.suppress(psutil.NoSuchProcess):  # its children come and go
-            process = psutil.Process(pid)
-            if process.ppid() in spawners:
-                found.append(process)
-    return found
-
-
-def test_C12_a_FIN_that_came_with_the_request_counts_too() -> None:
-    with daemon(mounted('disconnect_grace = "100ms"')) as running:
-        running.script("work.sh", WORK)
-        with running.connect() as connection:
-            connection.sendall(b"GET /cgi-bin/work.sh HTTP/1.1\r\nHost: x\r\n\r\n")
-            connection.shutdown(socket.SHUT_WR)
-            running.await_access_log("work.sh")
-        wait_for(lambda: not running_in(running), "the end of the program")
-
-
-def test_C12_a_client_that_only_sends_no_more_is_served_where_the_mount_says_so() -> None:
-    with daemon(mounted('half_close = true\ndisconnect_grace = "0s"')) as running:
-        (running.directory / "www").chmod(0o777)
-        running.script("work.sh", WORK)
-        with asked(running, "/cgi-bin/work.sh") as connection:
-            connection.shutdown(socket.SHUT_WR)
-            readable, _, _ = select.select([connection], [], [], 1)
-            assert readable
-            running.write("www/go", "")
-            assert read_all(connection).endswith(b"0\r\n\r\n")
-
-
-def test_C12_who_leaves_before_the_answer_is_in_the_log_with_499(served: Daemon) -> None:
-    served.script("silent.sh", "#!/bin/sh\nexec sleep 300\n")
-    with asked(served, "/cgi-bin/silent.sh?gone") as connection:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-    served.await_access_log('/cgi-bin/silent.sh?gone HTTP/1.1" 499 ')
-
-
 def test_the_log_names_no_bug(served: Daemon) -> None:
     assert not re.findall("a task failed|Traceback", served.log)
     assert Path(served.directory).exists()
+
+
+def read_slowly(client: socket.socket) -> int:
+    total = 0
+    while piece := client.recv(1 << 20):
+        total += len(piece)
+    return total
