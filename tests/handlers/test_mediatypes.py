@@ -1,6 +1,7 @@
 """Types by file name."""
 
 import mimetypes
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -77,3 +78,18 @@ def test_the_systems_table_is_read_when_told_and_not_for_each_who_asks(system_ta
         media_types = MediaTypes(charset="")
         assert media_types.of(f"a.{suffix}") == f"text/{suffix}"
         assert media_types.of(f"a.{others}") == UNKNOWN
+
+
+def test_a_table_that_is_as_it_was_is_not_read_again(system_table: Path) -> None:
+    system_table.write_text("text/one one\n")
+    os.utime(system_table, ns=(0, 10**18))
+    read_system_types()
+    before = MediaTypes()
+    with system_table.open("r+") as file:  # the same file, size and time
+        file.write("text/two two\n")
+    os.utime(system_table, ns=(0, 10**18))
+    read_system_types()
+    assert before.of("a.one") == MediaTypes().of("a.one") == "text/one; charset=utf-8"
+    os.utime(system_table, ns=(0, 2 * 10**18))
+    read_system_types()
+    assert MediaTypes().of("a.two") == "text/two; charset=utf-8"
