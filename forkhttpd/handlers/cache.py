@@ -181,16 +181,16 @@ class Cache:
         try:
             status = self._stat(entry.location)
         except OSError:
-            self._drop(path)
+            self.drop(path)
             return None
         if not entry.is_of(status):
-            self._drop(path)
+            self.drop(path)
             return None
         entry.used = True
         return entry
 
     def kept(self, path: str) -> Entry | None:
-        """Return the entry of a path as it was last found, without looking."""
+        """Return the entry of a path as it was last found, without looking; None if it was not."""
         return self._entries.get(path)
 
     def known(self, path: str, version: Identity) -> Entry | None:
@@ -211,13 +211,19 @@ class Cache:
 
     def keep(self, path: str, entry: Entry) -> None:
         """Keep an entry in the place of any other of its path, if it is worth its memory."""
-        self._drop(path)
+        self.drop(path)
         if entry.weight > self._max_bytes // 8:
             return
         self._entries[path] = entry
         self._bytes += entry.weight
         if self._bytes > self._max_bytes or len(self._entries) > self._max_entries:
             self._make_room()
+
+    def drop(self, path: str) -> None:
+        """Forget the entry of a path, if there is one."""
+        entry = self._entries.pop(path, None)
+        if entry is not None:
+            self._bytes -= entry.weight
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -227,11 +233,6 @@ class Cache:
         """Memory held, about."""
         return self._bytes
 
-    def _drop(self, path: str) -> None:
-        entry = self._entries.pop(path, None)
-        if entry is not None:
-            self._bytes -= entry.weight
-
     def _make_room(self) -> None:
         max_bytes, max_entries = self._max_bytes * 7 // 8, self._max_entries * 7 // 8
         while self._bytes > max_bytes or len(self._entries) > max_entries:
@@ -240,4 +241,4 @@ class Cache:
                 entry.used = False
                 self._entries.move_to_end(path)
             else:
-                self._drop(path)
+                self.drop(path)

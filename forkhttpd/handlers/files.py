@@ -107,6 +107,15 @@ class Files:
         entry = self._cache.fresh(key)
         if entry is not None and entry.whole is not None:
             return Found(entry, entry.whole)
+        found = None
+        try:
+            found = self._look(path, key)
+            return found
+        finally:
+            if found is None:  # whatever was there before is no proof of what is answered now
+                self._cache.drop(key)
+
+    def _look(self, path: str, key: str) -> Found | None:
         fd = self._open(path)
         if fd is None:
             return None
@@ -172,6 +181,8 @@ class Files:
             entry = self._describe(path, fd, status)
             if entry.whole is None or is_settled(status, self._clock()):
                 self._cache.keep(key, entry)
+            else:
+                self._cache.drop(key)
         whole = entry.whole or Response(200, entry.fields, FileSlice(fd, 0, entry.size))
         return Found(entry, whole)
 

@@ -57,13 +57,14 @@ class Visit:
         format: str = "combined",  # noqa: A002
         rate: Rate | None = None,
         options: str = "",
+        of_mount: str = "",
     ) -> None:
         mount = load(
             write(
                 directory.parent,
                 options
                 + LISTEN
-                + f'[[site]]\n[[site.mount]]\npath = "/"\ndocroot = "{directory}"\n',
+                + f'[[site]]\n[[site.mount]]\npath = "/"\ndocroot = "{directory}"\n{of_mount}',
             )
         )
         self.asked: list[str] = []
@@ -236,6 +237,27 @@ def test_S9_an_edit_shows_at_once(visit: Visit, root: Path) -> None:
         for _ in range(3):
             assert visit.ask(client, PAGE).endswith(b"\r\n\r\n" + content)
     assert len(visit.asked) == 3
+
+
+def test_S9_what_stands_in_for_a_known_file_that_may_not_be_followed_is_never_older(
+    root: Path, tmp_path: Path
+) -> None:
+    """The file is where it was, unchanged, but by a link now that leads out."""
+    front = root / "index.html"
+    front.write_bytes(b"old")
+    (root / "files").mkdir()
+    (root / "files" / "large.bin").write_bytes(bytes(1 << 18))
+    visit = Visit(root, log=tmp_path / "access.log", of_mount='fallback = ["/index.html"]\n')
+    client = visit.connect()
+    ask = b"GET /files/large.bin?%d HTTP/1.1\r\nHost: example.org\r\n\r\n"
+    assert len(visit.ask(client, ask % 1)) > 1 << 18
+    (root / "files").rename(tmp_path / "outside")
+    (root / "files").symlink_to(tmp_path / "outside")
+    for _ in range(2):
+        assert visit.ask(client, ask % 2).endswith(b"\r\n\r\nold")
+    front.write_bytes(b"newer")
+    assert visit.ask(client, ask % 2).endswith(b"\r\n\r\nnewer")
+    visit.close()
 
 
 def test_S9_what_goes_is_missed_and_what_comes_is_found(visit: Visit, root: Path) -> None:
