@@ -1,27 +1,17 @@
 """S8: a directory as a page."""
 
-import json
 import os
 import socket
 import time
-from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote_to_bytes
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forkhttpd.handlers.listing.contents import (
-    MAX_ITEMS,
-    Contents,
-    Item,
-    Kind,
-    Sorting,
-    SortKey,
-)
-from forkhttpd.handlers.listing.page import LINES, format_age, format_size, number_of, render
+from forkhttpd.handlers.listing.contents import Kind
+from forkhttpd.handlers.listing.page import format_age, format_size
 from forkhttpd.http1.target import Target
 from tests.handlers.driver import (
     Serve,
@@ -34,86 +24,7 @@ from tests.handlers.driver import (
     run,
     status_of,
 )
-
-NOW = 1_700_000_000.0
-
-VOID = {"meta"}
-
-
-class Page(HTMLParser):
-    """A page as a reader has it: links, their texts, and whether its elements nest."""
-
-    def __init__(self, page: bytes) -> None:
-        super().__init__(convert_charrefs=True)
-        self.links: list[str] = []
-        self.rows: list[tuple[str, str]] = []
-        self.words: list[str] = []
-        self.elements: list[str] = []
-        self._open: list[str] = []
-        self.heads: list[str] = []
-        self.feed(page.decode("utf-8"))
-        self.close()
-        assert self._open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append(tag)
-        if tag not in VOID:
-            self._open.append(tag)
-        if tag == "a":
-            href = dict(attrs)["href"]
-            assert href is not None
-            (self.heads if "th" in self._open else self.links).append(href)
-
-    def handle_startendtag(self, tag: str, _attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self._open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if "style" not in self._open:
-            self.words.append(data)
-        if self._open[-2:] == ["a", "bdi"] and "td" in self._open:
-            self.rows.append((self.links[-1], data))
-
-    @property
-    def text(self) -> str:
-        return "".join(self.words)
-
-
-def item(name: str, kind: Kind = Kind.FILE, size: int = 1, modified: float = NOW) -> Item:
-    return Item(name, kind, size, modified)
-
-
-BY_NAME = Sorting()
-
-
-def page_of(*items: Item, path: str = "/a/", top: str = "/", sorting: Sorting = BY_NAME) -> Page:
-    return Page(render(path, Contents(items, True, sorting), top=top, now=NOW))
-
-
-# Names that files have in the wild, and in the nightmares of whoever shows them.
-NAMES = [
-    b"plain.txt",
-    b"with space.txt",
-    b"'single' \"double\" `back`.txt",
-    b"<script>alert(1)<script>.txt",
-    b"&amp;.txt",
-    b"a#b?c%41;d&e=f+g.txt",
-    b"javascript:alert(1)",
-    b"back\\slash",
-    "🎉 👨\u200d👩\u200d👧.txt".encode(),
-    "日本語 übung.txt".encode(),
-    b"new\nline.txt",
-    b"tab\there",
-    b"latin-\xe9\xff.txt",
-    "turned \u202efdp.exe".encode(),
-    b"]]>",
-    b"$rows $$ ${title}",
-    b"~tilde",
-    b"-dash",
-    b"x" * 255,
-]
+from tests.handlers.listingpage import NAMES, NOW, Page, document_of, item, page_of
 
 
 def test_S8_every_name_is_listed_and_its_link_leads_to_it(serve: Serve, root: Path) -> None:
@@ -200,25 +111,6 @@ def test_S8_an_index_goes_before_a_listing(serve: Serve, root: Path) -> None:
     assert get(serve(listing=True), "/") == b"index"
 
 
-def test_S8_folders_come_first_and_numbers_count(serve: Serve, root: Path) -> None:
-    for name in ("page 10", "page 9", "Page 1", "apple", "Zebra", "10", "9"):
-        (root / name).write_text("x")
-    for name in ("zoo", "Attic"):
-        (root / name).mkdir()
-    page = Page(get(serve(listing=True), "/"))
-    assert [text for _, text in page.rows] == [
-        "Attic/",
-        "zoo/",
-        "9",
-        "10",
-        "apple",
-        "Page 1",
-        "page 9",
-        "page 10",
-        "Zebra",
-    ]
-
-
 def test_S8_the_way_up_is_shown_and_ends_at_the_mount() -> None:
     assert page_of(path="/files/a b/ü/").links == [
         "/",
@@ -256,69 +148,6 @@ def test_S8_the_summary_counts() -> None:
     assert "1 file · 1 B" in page_of(item("a")).text
 
 
-def test_S8_a_large_directory_is_cut_and_says_so(serve: Serve, root: Path) -> None:
-    for number in range(MAX_ITEMS):
-        (root / str(number)).touch()
-    assert "not all" not in Page(get(serve(listing=True), "/")).text
-    assert document_of(serve)["complete"]
-    (root / "one more").touch()
-    assert "not all" in Page(get(serve(listing=True), "/")).text
-    assert len(document_of(serve)["items"]) == MAX_ITEMS
-    assert not document_of(serve)["complete"]
-
-
-def test_S8_the_pages_of_a_large_directory_have_all_of_it_in_order() -> None:
-    names = [f"{number}.txt" for number in range(2 * LINES + 7)]
-    contents = Contents(tuple(map(item, names)), complete=True)
-    pages = [Page(render("/", contents, top="/", now=NOW, number=n)) for n in (1, 2, 3)]
-    assert [len(page.rows) for page in pages] == [LINES, LINES, 7]
-    assert [name for page in pages for _, name in page.rows] == names
-    turning = [[link for link in page.links if "page=" in link] for page in pages]
-    assert turning == [["?page=2"], ["?page=1", "?page=3"], ["?page=2"]]
-    assert all(f"Page {n + 1} of 3" in page.text for n, page in enumerate(pages))
-    assert all(f"{len(names)} files" in page.text for page in pages)
-    last = render("/", contents, top="/", now=NOW, number=9999)
-    assert Page(last).rows == pages[-1].rows
-
-
-def test_S8_the_order_stays_from_page_to_page_and_each_order_begins_with_its_first() -> None:
-    items = tuple(item(str(number)) for number in range(LINES + 1))
-    contents = Contents(items, complete=True, sorting=Sorting("size", descending=True))
-    page = Page(render("/", contents, top="/", now=NOW, number=2))
-    assert page.links[-1] == "?sort=size&order=desc&page=1"
-    assert page.heads == ["./", "?sort=size&order=asc", "?sort=date&order=desc"]
-
-
-def test_S8_a_directory_of_one_page_has_no_others() -> None:
-    items = tuple(item(str(number)) for number in range(LINES))
-    assert "Page 1" not in Page(render("/", Contents(items, True), top="/", now=NOW)).text
-
-
-@pytest.mark.parametrize(
-    ("query", "number"),
-    [
-        ("", 1),
-        ("page=3", 3),
-        ("sort=size&page=2", 2),
-        ("page=0", 1),
-        ("page=-1", 1),
-        ("page=x", 1),
-        ("page=99999999999999999999", 1),
-        ("page=2&page=", 1),
-        ("page=\u0662", 1),
-    ],
-)
-def test_S8_which_page(query: str, number: int) -> None:
-    assert number_of(query) == number
-
-
-def test_S8_a_page_by_its_number(serve: Serve, root: Path) -> None:
-    for number in range(LINES + 2):
-        (root / str(number)).touch()
-    names = [name for _, name in Page(get(serve(listing=True), "/?page=2")).rows]
-    assert names == [str(LINES), str(LINES + 1)]
-
-
 def test_S9_a_listing_is_never_stale(serve: Serve, root: Path) -> None:
     static = serve(listing=True)
     before = open_fds()
@@ -326,73 +155,6 @@ def test_S9_a_listing_is_never_stale(serve: Serve, root: Path) -> None:
         (root / str(number)).touch()
         assert len(Page(get(static, "/")).rows) == number + 1
     assert open_fds() == before
-
-
-SORTED = {
-    "": ["b/", "c/", "9", "10", "B"],
-    "sort=name": ["b/", "c/", "9", "10", "B"],
-    "sort=name&order=desc": ["c/", "b/", "B", "10", "9"],
-    "sort=size&order=asc": ["b/", "c/", "10", "B", "9"],
-    "sort=size&order=desc": ["b/", "c/", "9", "10", "B"],  # of equal size: by name
-    "sort=date&order=asc": ["c/", "b/", "B", "9", "10"],
-    "sort=date&order=desc": ["b/", "c/", "10", "9", "B"],
-    "sort=color&order=down&x=%&&=": ["b/", "c/", "9", "10", "B"],
-}
-
-
-def make_sortable(root: Path) -> None:
-    for name, size, changed in (
-        ("9", 50, 2),
-        ("10", 5, 3),
-        ("B", 5, 1),
-        ("b", None, 9),
-        ("c", None, 8),
-    ):
-        directory = root / f"{name}-" if size is None else root / name
-        directory.mkdir() if size is None else directory.write_bytes(bytes(size))
-        os.utime(directory, (changed, changed))
-
-
-@pytest.mark.parametrize("query", SORTED)
-def test_S8_sorted_as_the_query_says(serve: Serve, root: Path, query: str) -> None:
-    make_sortable(root)
-    page = Page(get(serve(listing=True), f"/?{query}"))
-    assert [text.replace("-/", "/") for _, text in page.rows] == SORTED[query]
-
-
-def test_S8_the_heads_of_the_columns_sort() -> None:
-    name, size, date = "?sort=name&order=desc", "?sort=size&order=desc", "?sort=date&order=desc"
-    assert page_of().heads == [name, size, date]
-    assert page_of(sorting=Sorting("name", True)).heads == ["./", size, date]
-    assert page_of(sorting=Sorting("size", True)).heads == [
-        "./",
-        "?sort=size&order=asc",
-        date,
-    ]
-    assert page_of(sorting=Sorting("date")).heads == ["./", size, date]
-    page = render("/", Contents((), True, Sorting("size", True)), top="/", now=NOW).decode()
-    assert page.count("aria-sort=") == 1
-    assert '<th scope="col" aria-sort="descending"><a href="?sort=size&amp;order=asc">Size' in page
-
-
-def test_S8_the_order_stays_on_the_way() -> None:
-    page = page_of(item("a", Kind.FOLDER), item("b"), path="/x/", sorting=Sorting("date"))
-    query = "?sort=date&order=asc"
-    assert page.links == [f"/{query}", f"/x/{query}", f"../{query}", f"a/{query}", "b"]
-
-
-@given(st.sampled_from(["name", "size", "date"]), st.booleans())
-def test_S8_an_order_reads_back(key: SortKey, descending: bool) -> None:
-    sorting = Sorting(key, descending)
-    assert Sorting.of(sorting.query.removeprefix("?")) == sorting
-
-
-def document_of(serve: Serve, target: str = "/", **fields: str) -> dict[str, Any]:
-    response = ask(serve(listing=True), target, accept="application/json", **fields)
-    assert field(response, "Content-Type") == "application/json"
-    assert field(response, "Vary") == "Accept"
-    found: dict[str, Any] = json.loads(content_of(response))
-    return found
 
 
 def test_S8_a_document_for_programs(serve: Serve, root: Path) -> None:

@@ -1,198 +1,16 @@
 """The short way answers what the long one would, as long as that is so, and gives back the rest."""
 
-import contextlib
 import json
-import logging
 import os
 import re
-import socket
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from forkhttpd.access.meter import Meter
-from forkhttpd.census import Census
-from forkhttpd.config import Config
-from forkhttpd.config.load import load
 from forkhttpd.config.rates import Rate
-from forkhttpd.handlers.mediatypes import MediaTypes
-from forkhttpd.handlers.static import Static
-from forkhttpd.http1.errors import HTTPError
-from forkhttpd.http1.request import Request
-from forkhttpd.http1.response import Proof, Response
-from forkhttpd.loop import Stream
-from forkhttpd.worker.accesslog import AccessLog
-from forkhttpd.worker.connection import serve
-from forkhttpd.worker.context import Context
-from forkhttpd.worker.counting import Counting
-from forkhttpd.worker.entrance import Entrance
-from forkhttpd.worker.errorpage import error_response
-from forkhttpd.worker.notice import Notice
-from forkhttpd.worker.pace import Pace
-from forkhttpd.worker.shortcut import Shortcut
-from tests.config.files import LISTEN, write
 from tests.handlers.driver import open_fds
-from tests.worker.making import CLIENT, PATIENCE, SERVER, Line
-
-PAGE = b"GET /page.html HTTP/1.1\r\nHost: example.org\r\n\r\n"
-AGENT = b"GET /page.html HTTP/1.1\r\nHost: example.org\r\nUser-Agent: a\r\n\r\n"
-LAST = b"GET /page.html HTTP/1.1\r\nHost: example.org\r\nConnection: close\r\n\r\n"
-HEAD = b"HEAD /page.html HTTP/1.1\r\nHost: example.org\r\n\r\n"
-ABSENT = b"GET /absent.html HTTP/1.1\r\nHost: example.org\r\n\r\n"
-
-
-class Visit:
-    """A worker with one mount of files, and connections to it.
-
-    asked: the paths that took the long way.
-    """
-
-    def __init__(
-        self,
-        directory: Path,
-        *,
-        log: Path,
-        format: str = "combined",  # noqa: A002
-        rate: Rate | None = None,
-        options: str = "",
-        of_mount: str = "",
-    ) -> None:
-        mount = load(
-            write(
-                directory.parent,
-                options
-                + LISTEN
-                + f'[[site]]\n[[site.mount]]\npath = "/"\ndocroot = "{directory}"\n{of_mount}',
-            )
-        )
-        self.asked: list[str] = []
-        self.lines: list[Line] = []
-        self.log = log
-        site = mount.site[0].mount[0]
-        self._static = Static(site, media_types=MediaTypes(), clock=lambda: time.time() + 3600)
-        self._line = Line()
-        self._census = Census()
-        self._moments = self._census.meter("requests")
-        self._fd = os.open(log, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
-        self.access_log = AccessLog(self._fd, format=format)
-        self.context = Context(
-            mount,
-            name="w",
-            loop=self._line.loop,
-            refuse=lambda request, error: error_response(error, id=request.id),
-            access_log=self.access_log,
-            log=logging.getLogger("test"),
-            pace=None if rate is None else self._pace(mount, rate),
-        )
-        self.entrance = Entrance(
-            SERVER, self._respond, prove=self._prove, answers=self.context.answers
-        )
-        self._clients: list[socket.socket] = []
-
-    def _pace(self, config: Config, rate: Rate) -> Pace:
-        loop = self._line.loop
-        meter = Meter(self._moments, rate)
-        notice = Notice("refused", loop=loop, log=logging.getLogger("test"))
-        return Pace(meter, counting=Counting(config, self._census), loop=loop, notice=notice)
-
-    async def _respond(self, request: Request) -> Response:
-        self.asked.append(request.path)
-        return await self._static(request, request.path)
-
-    def _prove(self, request: Request, response: Response) -> Proof | None:
-        try:
-            return self._static.proof(request, request.path, status=response.status)
-        except HTTPError:
-            return None
-
-    def connect(self, *, first: bytes = b"", room: int | None = None) -> socket.socket:
-        """Return the client's end of a new connection; `first` is there when it is accepted."""
-        near, client = socket.socketpair()
-        near.setblocking(False)
-        if room is not None:
-            near.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, room)
-        client.sendall(first)
-        client.setblocking(False)
-        self._clients.append(client)
-        loop = self._line.loop
-        shortcut = Shortcut(
-            self.context, Stream(loop, near), self.entrance, CLIENT, id=len(self._clients)
-        )
-        if not shortcut.welcome():
-            loop.start(serve(self.context, shortcut))
-        return client
-
-    def read(self, client: socket.socket, done: Callable[[bytes], bool]) -> bytes:
-        """Turn until what the client has read is enough."""
-        data, deadline = b"", time.monotonic() + PATIENCE
-        while not done(data):
-            assert time.monotonic() < deadline, data
-            self._line.loop.turn(0.01)
-            assert self._line.failures == []
-            try:
-                data += client.recv(1 << 20)
-            except BlockingIOError:
-                continue
-        return data
-
-    def turn_until(self, done: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + PATIENCE
-        while not done():
-            assert time.monotonic() < deadline
-            self._line.loop.turn(0.01)
-
-    def ask(self, client: socket.socket, request: bytes) -> bytes:
-        """Return the answer, which says how long it is."""
-        client.sendall(request)
-        return self.read(client, _is_whole if not request.startswith(b"HEAD") else _has_head)
-
-    def logged(self) -> list[str]:
-        self.access_log.flush()
-        return self.log.read_text().splitlines()
-
-    def close(self) -> None:
-        for client in self._clients:
-            client.close()
-        self.turn_until(lambda: not self.context.connections)
-        self._line.stream.close()
-        self._line.client.close()
-        self._line.loop.close()
-        self._moments.release()
-        self._census.close()
-        os.close(self._fd)
-
-
-def _has_ended(client: socket.socket) -> bool:
-    with contextlib.suppress(BlockingIOError):
-        return client.recv(1000) == b""
-    return False
-
-
-def _has_head(data: bytes) -> bool:
-    return b"\r\n\r\n" in data
-
-
-def _is_whole(data: bytes) -> bool:
-    head, end, body = data.partition(b"\r\n\r\n")
-    length = re.search(rb"Content-Length: (\d+)", head)
-    return bool(end) and (length is None or len(body) >= int(length[1]))
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    root = tmp_path / "www"
-    root.mkdir()
-    (root / "page.html").write_bytes(b"one")
-    return root
-
-
-@pytest.fixture
-def visit(root: Path, tmp_path: Path) -> Iterator[Visit]:
-    visit = Visit(root, log=tmp_path / "access.log")
-    yield visit
-    visit.close()
+from tests.worker.making import CLIENT, PATIENCE
+from tests.worker.visit import ABSENT, AGENT, HEAD, LAST, PAGE, Visit, has_ended, has_head, is_whole
 
 
 def without_date(answer: bytes) -> bytes:
@@ -300,7 +118,7 @@ def test_every_page_of_a_404_names_its_own_request(visit: Visit) -> None:
     names = [re.findall(rb"request (w-[0-9a-f]+-[0-9a-f]+)", page) for page in pages]
     expected = [[f"w-{one:x}-{count:x}".encode()] for one in (1, 2) for count in range(1, 21)]
     assert names == expected
-    assert all(_is_whole(page) for page in pages)
+    assert all(is_whole(page) for page in pages)
     assert len(visit.asked) == 1
 
 
@@ -396,10 +214,10 @@ def test_H9_who_asks_nothing_for_long_enough_is_sent_away(
     visit.ask(visit.connect(), PAGE)
     visit.context.patience = PATIENCE if hurried else 0.0
     client = visit.connect(first=known)
-    visit.read(client, _is_whole if known else lambda _: True)
+    visit.read(client, is_whole if known else lambda _: True)
     for connection in visit.context.connections if hurried else ():
         connection.retire(0.0)
-    visit.turn_until(lambda: _has_ended(client))
+    visit.turn_until(lambda: has_ended(client))
 
 
 @pytest.mark.parametrize("request_", [PAGE, ABSENT])
@@ -454,89 +272,13 @@ def test_what_finds_no_room_is_sent_later_and_then_the_next(visit: Visit, root: 
     asked = len(visit.asked)
     client = visit.connect(room=4096)
     client.sendall(PAGE)
-    assert not visit.read(client, _has_head).endswith(content)  # for want of room
+    assert not visit.read(client, has_head).endswith(content)  # for want of room
     client.sendall(AGENT)
     data = visit.read(
         client, lambda data: data.count(b"HTTP/1.1 200") == 1 and data.endswith(content)
     )
     assert data.count(content) == 1
     assert len(visit.asked) == asked
-
-
-@pytest.fixture
-def large(visit: Visit, root: Path) -> bytes:
-    """The content of a page that is sent from its file, and known already."""
-    content = os.urandom(300_000)
-    (root / "page.html").write_bytes(content)
-    client = visit.connect()
-    for request in (PAGE, AGENT, LAST):
-        assert visit.ask(client, request).endswith(content)
-    return content
-
-
-def test_a_large_file_is_sent_the_short_way_and_counted(visit: Visit, large: bytes) -> None:
-    client, asked = visit.connect(), len(visit.asked)
-    for _ in range(3):
-        assert visit.ask(client, PAGE).endswith(large)
-    assert len(visit.asked) == asked
-    assert all(" 200 300000 " in line for line in visit.logged())
-    assert visit.ask(client, HEAD).endswith(b"Content-Length: 300000\r\n\r\n")
-    assert visit.ask(client, HEAD).endswith(b"Content-Length: 300000\r\n\r\n")
-    assert visit.logged()[-1].split()[-3] == "-"
-
-
-def test_what_of_a_large_file_finds_no_room_is_sent_later(visit: Visit, large: bytes) -> None:
-    client, asked = visit.connect(room=4096), len(visit.asked)
-    for _ in range(3):
-        client.sendall(PAGE)
-        assert visit.read(client, lambda data: data.endswith(large)).count(b"HTTP/1.1") == 1
-    assert len(visit.asked) == asked
-    last = visit.connect(first=LAST, room=4096)
-    assert visit.read(last, lambda data: data.endswith(large))
-    visit.read(last, lambda _: len(visit.context.connections) == 1)
-    assert last.recv(1) == b""
-
-
-def test_S9_a_large_file_that_was_replaced_is_sent_new(
-    visit: Visit, root: Path, large: bytes
-) -> None:
-    client = visit.connect()
-    assert visit.ask(client, PAGE).endswith(large)
-    (root / "new").write_bytes(large[::-1])
-    (root / "new").rename(root / "page.html")
-    assert visit.ask(client, PAGE).endswith(large[::-1])
-    (root / "page.html").unlink()
-    (root / "page.html").mkdir()
-    assert visit.ask(client, PAGE).startswith(b"HTTP/1.1 301")
-
-
-def test_S9_a_large_file_that_shrinks_meanwhile_ends_the_connection(
-    visit: Visit, root: Path, large: bytes
-) -> None:
-    client = visit.connect(room=4096)
-    client.sendall(PAGE)
-    data = visit.read(client, _has_head)
-    os.truncate(root / "page.html", 1000)
-    data += visit.read(client, lambda _: not visit.context.connections)
-    assert len(data) < len(large)
-
-
-def test_S5_a_range_of_a_large_file_is_known_by_its_fields(visit: Visit, large: bytes) -> None:
-    client, asked = visit.connect(), len(visit.asked)
-    ranges = [PAGE.replace(b"\r\n\r\n", b"\r\nRange: bytes=%d-99999\r\n\r\n" % n) for n in (0, 9)]
-    for _ in range(3):
-        assert visit.ask(client, ranges[0]).endswith(b"\r\n\r\n" + large[:100_000])
-        assert visit.ask(client, ranges[1]).endswith(b"\r\n\r\n" + large[9:100_000])
-    assert len(visit.asked) == asked + 2
-
-
-def test_M6_who_is_still_being_sent_a_file_is_not_hurried(visit: Visit, large: bytes) -> None:
-    client = visit.connect(room=4096)
-    client.sendall(PAGE)
-    data = visit.read(client, _has_head)
-    for connection in visit.context.connections:
-        connection.retire(0.0)
-    data += visit.read(client, lambda rest: (data + rest).endswith(large))
 
 
 def test_who_drains_keeps_no_promise_to_stay(visit: Visit) -> None:
