@@ -1,4 +1,4 @@
-"""The drawing of the package, kept by a machine: who may import whom, and how large things get.
+"""The drawing of the package, kept by a machine: who may import whom.
 
 Every import statement counts, wherever it stands.  The table is the whole rule: what is not in it
 is forbidden.  CONTRIBUTING.md explains it.
@@ -7,15 +7,21 @@ is forbidden.  CONTRIBUTING.md explains it.
 import ast
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-PACKAGE = ROOT / "forkhttpd"
+from tests.architecture.source import (
+    MODULES,
+    belongs,
+    fail_for_each,
+    foreign,
+    imports,
+    ours,
+    tree,
+    where,
+)
 
 # part: what it may import of ours, besides itself.  Of several parts that fit a module the longest
 # name decides, on either side of the arrow.  "" is the package itself: its version, its place.
@@ -151,77 +157,6 @@ BUNDLE = {"channel", "scoreboard", "spawner"}
 OLDEST_GRAMMAR = (3, 9)
 
 NEVER = {"asyncio", "concurrent", "multiprocessing", "threading", "_thread"}
-VAGUE = {"base", "common", "helper", "helpers", "manager", "misc", "tools", "util", "utils"}
-LONGEST_FILE = 350
-LONGEST_FUNCTION = 50
-
-
-@dataclass(frozen=True)
-class Import:
-    """One imported module.  `target` is dotted and absolute; `inside` names a function or ""."""
-
-    target: str
-    line: int
-    inside: str
-
-
-def name_of(file: Path) -> str:
-    """Return a module's dotted name below the package: "worker.router", "" for the package."""
-    parts = file.relative_to(PACKAGE).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
-MODULES = {name_of(file): file for file in sorted(PACKAGE.rglob("*.py"))}
-
-
-@cache
-def tree(module: str) -> ast.Module:
-    return ast.parse(MODULES[module].read_text(), str(MODULES[module]))
-
-
-def imports(module: str) -> list[Import]:
-    return list(_imports(tree(module), ""))
-
-
-def _imports(node: ast.AST, inside: str) -> Iterator[Import]:
-    for child in ast.iter_child_nodes(node):
-        match child:
-            case ast.Import(names=names):
-                yield from (Import(alias.name, child.lineno, inside) for alias in names)
-            case ast.ImportFrom(module=source, names=names, level=level):
-                base = "." * level + (source or "")
-                yield from (_one(base, alias.name, child.lineno, inside) for alias in names)
-            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
-                yield from _imports(child, name)
-            case _:
-                yield from _imports(child, inside)
-
-
-def _one(base: str, name: str, line: int, inside: str) -> Import:
-    """Tell `from package import module` from `from module import name`."""
-    whole = f"{base}.{name}"
-    is_module = whole.removeprefix("forkhttpd.") in MODULES
-    return Import(whole if is_module else base, line, inside)
-
-
-def ours(module: str) -> Iterator[tuple[str, int]]:
-    """Yield the modules of the package that a module imports, by their short names."""
-    for found in imports(module):
-        head, _, rest = found.target.partition(".")
-        if head == "forkhttpd":
-            yield rest, found.line
-
-
-def foreign(module: str) -> Iterator[tuple[str, int]]:
-    """Yield the top-level names of everything else that a module imports."""
-    for found in imports(module):
-        head = found.target.partition(".")[0]
-        if head != "forkhttpd":
-            yield head, found.line
-
-
-def belongs(module: str, part: str) -> bool:
-    return module == part or (part != "" and module.startswith(part + "."))
 
 
 def part_of(module: str) -> str:
@@ -235,14 +170,6 @@ def may_import(module: str, target: str) -> bool:
     here, there = part_of(module), part_of(target)
     allowed = MAY_IMPORT[here] | MAY_ALSO_IMPORT.get(module, set())
     return here == there or there in allowed or any(target == name for name in allowed)
-
-
-def where(module: str, line: int) -> str:
-    return f"{MODULES[module].relative_to(ROOT)}:{line}"
-
-
-def fail_for_each(problems: list[str]) -> None:
-    assert not problems, "\n" + "\n".join(dict.fromkeys(problems))
 
 
 def test_every_import_is_in_the_table() -> None:
@@ -373,70 +300,3 @@ def annotations(module: ast.Module) -> Iterator[ast.expr]:
                 yield annotation
             case ast.FunctionDef(returns=ast.expr() as annotation):
                 yield annotation
-
-
-@pytest.mark.parametrize("module", MODULES)
-def test_compiles_without_a_warning(module: str) -> None:
-    # pytest runs with -W error: a SyntaxWarning of the compiler fails this.
-    compile(MODULES[module].read_text(), str(MODULES[module]), "exec", dont_inherit=True)
-
-
-def test_no_file_is_too_long() -> None:
-    lengths = {file: len(file.read_text().splitlines()) for file in MODULES.values()}
-    fail_for_each(
-        [
-            f"{file.relative_to(ROOT)}: {length} lines, at most {LONGEST_FILE}"
-            for file, length in lengths.items()
-            if length > LONGEST_FILE
-        ]
-    )
-
-
-def test_no_function_is_too_long() -> None:
-    fail_for_each(
-        [
-            f"{where(module, node.lineno)}: {node.name} has {length} lines"
-            for module in MODULES
-            for node in ast.walk(tree(module))
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-            and (length := (node.end_lineno or node.lineno) - node.lineno + 1) > LONGEST_FUNCTION
-        ]
-    )
-
-
-def test_every_module_says_first_what_it_is_for() -> None:
-    fail_for_each([f"{module}: no docstring" for module in MODULES if not docstring(module)])
-
-
-def docstring(module: str) -> str | None:
-    return ast.get_docstring(tree(module))
-
-
-def test_every_file_is_named_by_a_noun_that_says_something() -> None:
-    parts = {part for module in MODULES for part in module.split(".")}
-    assert not parts & VAGUE
-
-
-# What the project is made of; generated and hidden directories stay out.
-TEXTS = ("forkhttpd", "tests", "scripts", "etc", "systemd", ".ci")
-SOMEBODYS_MACHINE = ("/" + "home/", "/" + "Users/", str(ROOT) + "/")
-
-
-def project_files() -> Iterator[Path]:
-    yield from (file for file in ROOT.glob("*.*") if file.is_file())
-    for directory in TEXTS:
-        files = (ROOT / directory).rglob("*")
-        yield from (file for file in files if file.is_file() and "__pycache__" not in file.parts)
-
-
-def test_no_file_names_a_place_on_somebodys_machine() -> None:
-    # A checkout right below / proves nothing: /app/ may well be the path of a mount.
-    places = SOMEBODYS_MACHINE if len(ROOT.parts) > 2 else SOMEBODYS_MACHINE[:2]
-    fail_for_each(
-        [
-            f"{file.relative_to(ROOT)}: {place}"
-            for file in project_files()
-            for place in places
-            if place.encode() in file.read_bytes()
-        ]
-    )

@@ -8,6 +8,8 @@ from pathlib import Path
 from tests.spawner.driver import Driver
 from tests.spawner.worker import Run, Worker, wait_until
 
+# Says in which way it was started.
+TELL = "import sys; print('fork' if sys._getframe().f_back else 'exec')\n"
 # A file that changes within this time may do so without a trace; nothing of it is kept.
 FRESH = 2.0
 
