@@ -52,7 +52,8 @@ def open_context(site: Site, settings: Tls) -> ssl.SSLContext:
     try:
         context.load_cert_chain(certificate, key, password=_ask_for_password)
     except _Encrypted:
-        wrong = f"{key} is encrypted, and nobody can type its password; decrypt it: openssl pkey"
+        wrong = f"{key} is encrypted, and nobody can type its password"
+        wrong += f"; decrypt it: openssl pkey -in {key} -out FILE"
         raise CertificateError("key", wrong) from None
     except ssl.SSLError as error:
         raise _in_words(error, certificate, key) from None
@@ -120,7 +121,9 @@ def _check_text(file: Path, key: Literal["certificate", "key"], mark: bytes) -> 
         raise CertificateError(key, f"{file}: {describe(error)}{hint}") from None
     if mark not in text:
         what = "certificate" if b"CERTIFICATE" in mark else "private key"
-        raise CertificateError(key, f"{file} has no {what} in it; write the path of a PEM file")
+        is_both = key == "certificate" and what == "private key"  # there is no `key`
+        hint = 'write key = "FILE.pem"' if is_both else "write the path of a PEM file"
+        raise CertificateError(key, f"{file} has no {what} in it; {hint}")
 
 
 def _ask_for_password() -> str:

@@ -32,7 +32,7 @@ _SYNTAX = {
     "Duplicate inline table key": "this key stands here twice; remove one",
     "Invalid initial character for a key": "not a key; write KEY = VALUE or [TABLE]",
     "Invalid statement": "not a statement; write KEY = VALUE or [TABLE]",
-    "Invalid value": "not a value; texts stand in quotes",
+    "Invalid value": "not a value; texts stand in quotes, true, false and numbers without",
     "Invalid date or datetime": "not a date; texts stand in quotes",
     "Unclosed array": 'a list is not closed; write "]" after its last value',
     "Unclosed inline table": 'a table is not closed; write "}" after it, on the same line',

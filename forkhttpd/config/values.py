@@ -182,10 +182,12 @@ def parse_address(text: object, directory: Path) -> Address:
     if text.startswith("unix:"):
         return Address("unix", _unix_path(text.removeprefix("unix:"), directory))
     host, separator, port = text.rpartition(":")
-    if not separator or not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > 65535:
+    if not separator or not re.fullmatch(r"[0-9]+", port):
         raise ValueError(
             'no port; write one like "127.0.0.1:8000", "[::]:80" or "unix:/run/x.sock"'
         )
+    if len(port) > 5 or int(port) > 65535:
+        raise ValueError("no port is so large; write at most 65535")
     return _ip_address(host, int(port))
 
 

@@ -102,6 +102,9 @@ def _sentence(error: ErrorDetails, position: Position) -> str:
 def _unknown(position: Position, value: object) -> str:
     """Say where an unknown key or table belongs, or what it may have been meant to be."""
     word, table = str(position[-1]), place(position).table
+    homes = [header for other, header in HEADERS.items() if word in _own_keys(other)]
+    if homes:
+        return f"unknown key; it belongs to {listed(homes)}"
     if _is_table(value):
         close = difflib.get_close_matches(word, _TABLES, n=1)
         hint = (
@@ -110,11 +113,13 @@ def _unknown(position: Position, value: object) -> str:
             else f"known: {', '.join(_TABLES.values())}"
         )
         return f"unknown table; {hint}"
-    homes = [header for other, header in HEADERS.items() if word in keys(other)]
-    if homes:
-        return f"unknown key; it belongs to {listed(homes)}"
     hint = meant(word, keys(table)) or f"; known here: {', '.join(keys(table))}"
     return f"unknown key{hint}"
+
+
+def _own_keys(table: type) -> list[str]:
+    """Return the keys of a table that are no tables themselves."""
+    return [key for key in keys(table) if key not in CHILDREN.get(table, {})]
 
 
 def _is_table(value: object) -> bool:
@@ -149,6 +154,8 @@ def _other_shape(position: Position, value: object) -> str:
     if where.table is Pool and len(position) == 2 and position[1] in keys(Pool):
         return "a pool's keys stand under its name; write them below [pool.default]"
     if where.table in _LISTS and isinstance(value, dict):
+        if list(value) == ["mount"]:  # [[site.mount]] alone makes such a table, too
+            return f"there is none for the mounts below to be in; write {header} before them"
         return f"one table, where there can be more; write {header}"
     if isinstance(value, list):
         return f"a list of tables, where there can be only one; write {header}"

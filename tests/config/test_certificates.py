@@ -71,7 +71,10 @@ def test_what_openssl_cannot_use_is_told_with_its_line(tmp_path: Path, pair: Pai
         ("none.pem", "", f"6: [site] certificate: none.pem: No such file or directory{pem}"),
         (".", "", f"6: [site] certificate: {tmp_path}: Is a directory{pem}"),
         (pair.key, "", f"6: [site] certificate: good.key has no certificate in it{pem}"),
-        (pair.certificate, "", f"6: [site] certificate: good.pem has no private key in it{pem}"),
+        (
+            *(pair.certificate, ""),
+            '6: [site] certificate: good.pem has no private key in it; write key = "FILE.pem"',
+        ),
         ("good.pem", "none.key", f"7: [site] key: none.key: No such file or directory{pem}"),
         ("good.pem", "good.pem", f"7: [site] key: good.pem has no private key in it{pem}"),
         (
@@ -80,7 +83,7 @@ def test_what_openssl_cannot_use_is_told_with_its_line(tmp_path: Path, pair: Pai
         ),
         (
             *(locked.certificate, locked.key),
-            f"7: [site] key: {encrypted}; decrypt it: openssl pkey",
+            f"7: [site] key: {encrypted}; decrypt it: openssl pkey -in locked.key -out FILE",
         ),
     ):
         assert wrong(tmp_path, certificate, key) == [expected]
