@@ -70,3 +70,27 @@ def test_closed_it_reads_no_more(line: Line) -> None:
     line.loop.turn(0)
     assert source.received == 1
     assert not line.loop.tasks
+
+
+def test_closed_before_it_has_begun_it_reads_nothing(line: Line) -> None:
+    """As when the client is reset in the turn in which it falls behind."""
+    source = Source(b"one")
+    backlog = Backlog(line.loop, source.receive, limit=3, ends=line.loop.now + 5)
+    backlog.close()
+    line.loop.turn(0)
+    assert source.received == 0
+    assert not line.loop.tasks
+
+
+def test_closed_when_it_has_just_got_room_it_reads_no_more(line: Line) -> None:
+    source = Source(b"one", b"two")
+    backlog = Backlog(line.loop, source.receive, limit=3, ends=line.loop.now + 5)
+    line.loop.turn(0)
+
+    async def take_and_leave() -> None:
+        await backlog.take()
+        backlog.close()
+
+    line.run(take_and_leave())
+    assert source.received == 1
+    assert not line.loop.tasks

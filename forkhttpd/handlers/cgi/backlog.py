@@ -45,13 +45,17 @@ class Backlog:
         return piece
 
     def close(self) -> None:
-        """Keep nothing, and read no more."""
+        """Keep nothing, and read no more.
+
+        Who waits for its turn already has it before it is cancelled, and finds `receive` closed.
+        """
+        self._is_complete = True
         self._task.cancel()
         self._spill.close()
 
     async def _fill(self) -> None:
         try:
-            while piece := await self._receive():
+            while not self._is_complete and (piece := await self._receive()):
                 self._spill.put(piece)
                 self._arrived.set()
                 while self._spill.is_full:
