@@ -2,7 +2,8 @@
 
 The lock is flock(2): it belongs to the open file, so it survives daemonizing (fcntl's record locks
 do not) and ends with the last process that has the file open, however that one ended.  What an
-unlocked file says, pid 1, garbage, nothing, does not matter (M9).  The pid in it is for people
+unlocked file says, pid 1, garbage, nothing, does not matter (M9), but for what no PID file ever
+says: several lines are somebody's text under a name that was mistyped.  The pid in it is for people
 and scripts.
 
 In an upgrade the new master inherits the open file and with it the lock, which is nobody else's
@@ -11,8 +12,10 @@ names the one who leaves.
 """
 
 import contextlib
+import errno
 import fcntl
 import os
+import stat
 import time
 from pathlib import Path
 
@@ -23,6 +26,7 @@ from forkhttpd.errors import ExitCode, StartupError, describe
 _PEEK_TRIES = 5  # `holder` locks for an instant: a claim that meets it tries again
 _PEEK_PAUSE = 0.02  # seconds
 _LONGEST = 32  # bytes of a PID file that can be ours
+_LOOK = 4096  # bytes that tell another one's file
 
 
 class PidFile:
@@ -68,10 +72,14 @@ def inherit(path: Path | None, fd: int) -> PidFile | None:
 def claim(path: Path) -> PidFile:
     """Lock the PID file, made if need be; its text is left until `write`.
 
-    Raises StartupError(UNAVAILABLE) that names the holder, or that says why it cannot be opened.
+    Raises StartupError(UNAVAILABLE) that names the holder, or that says why it cannot be ours.
     """
     while True:
         fd = _open(path)
+        if objection := _objection(fd):
+            os.close(fd)
+            words = f"{path}: {objection}; write another pid_file"
+            raise StartupError(words, exit_code=ExitCode.UNAVAILABLE)
         if not _try_lock(fd):
             os.close(fd)
             raise StartupError(_refusal(path), exit_code=ExitCode.UNAVAILABLE)
@@ -99,10 +107,20 @@ def holder(path: Path) -> int | None:
 
 
 def _open(path: Path) -> int:
+    """Open it, and not what a symbolic link of that name leads to: that would never be unlinked."""
     try:
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
     except OSError as error:
         raise _failure(path, error) from error
+
+
+def _objection(fd: int) -> str:
+    """Say why what is open cannot be a PID file, to be written over and unlinked; "" if it can."""
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        return "is no regular file"
+    if len(os.pread(fd, _LOOK, 0).splitlines()) > 1:
+        return "has several lines, so it is no PID file"
+    return ""
 
 
 def _try_lock(fd: int) -> bool:
@@ -135,5 +153,6 @@ def _refusal(path: Path) -> str:
 
 
 def _failure(path: Path, error: OSError) -> StartupError:
-    words = f"{path}: cannot write the PID file: {describe(error)}; check pid_file"
+    why = "it is a symbolic link" if error.errno == errno.ELOOP else describe(error)
+    words = f"{path}: cannot write the PID file: {why}; check pid_file"
     return StartupError(words, exit_code=ExitCode.UNAVAILABLE)

@@ -49,6 +49,33 @@ def test_M9_what_a_stale_file_says_does_not_matter(path: Path, text: str) -> Non
     lock.remove()
 
 
+def test_M9_a_link_is_refused_and_what_it_leads_to_is_left(path: Path) -> None:
+    other = path.with_suffix(".other")
+    path.symlink_to(other)
+    for _ in range(2):
+        with pytest.raises(StartupError, match="it is a symbolic link; check pid_file"):
+            claim(path)
+        assert path.is_symlink()
+        other.write_text("1\n")
+
+
+@pytest.mark.parametrize("text", ["workers = 2\n[[listen]]\n", "4711\nmore than a pid"])
+def test_M9_somebodys_text_is_not_written_over(path: Path, text: str) -> None:
+    path.write_text(text)
+    with pytest.raises(StartupError, match="has several lines") as caught:
+        claim(path)
+    assert caught.value.exit_code == ExitCode.UNAVAILABLE
+    assert path.read_text() == text
+
+
+def test_M9_a_fifo_or_a_device_is_not_unlinked(path: Path) -> None:
+    os.mkfifo(path)
+    for other in (path, Path("/dev/null")):
+        with pytest.raises(StartupError, match="is no regular file; write another pid_file"):
+            claim(other)
+        assert other.exists()
+
+
 def test_M9_a_second_one_is_refused_and_told_who_holds_it(path: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", HOLD, str(path)],
