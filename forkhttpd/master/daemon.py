@@ -12,14 +12,15 @@ python-daemon does the detaching; its ways need some care (version 3.1.2, read a
 What can fail for the operator's fault, binding and locking, is done before and survives it.
 """
 
+import contextlib
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NoReturn
 
 import daemon
 
-from forkhttpd.errors import ExitCode
+from forkhttpd.errors import ExitCode, StartupError, describe
 
 _LONGEST = 4096  # bytes of a verdict, below PIPE_BUF: it arrives whole
 
@@ -50,6 +51,19 @@ class Readiness:
         finally:
             os.close(self._fd)
             self._fd = -1
+
+    @contextlib.contextmanager
+    def telling(self) -> Iterator[None]:
+        """Report what keeps us from starting; an OSError becomes a StartupError."""
+        try:
+            yield
+        except OSError as error:
+            words = f"cannot start: {describe(error)}"
+            self.report(ExitCode.OSERR, words)
+            raise StartupError(words, exit_code=ExitCode.OSERR) from error
+        except StartupError as error:
+            self.report(error.exit_code, str(error))
+            raise
 
 
 def fill_standard_streams() -> None:

@@ -57,24 +57,26 @@ def run(
         lock = _claim(config.pid_file, given, closing)
         generations.open(1, config)
         held = [*generations.fds(), notifier.fileno(), lock.fileno() if lock else -1]
-        estate = Estate(
-            command=command,
-            generations=generations,
-            lock=lock,
-            notifier=notifier,
-            predecessor=predecessor,
-            readiness=_let_go(held, predecessor, daemonize=daemonize),
-            scoreboard=_scoreboard(given),
-        )
-        if daemonize or predecessor is not None:
-            generations.reopen_logs()  # "stdout" and "stderr" are others now
-        if lock is not None and predecessor is None:
-            lock.write()
-        setproctitle(f"forkhttpd: master [{path}]" if path else "forkhttpd: master")
-        situation = _situation(estate, daemonize=daemonize)
-        policy = Policy(generations[1].plan(), situation)
-        master = Master(policy, estate, load=load, programs=programs)
-        closing.callback(master.close)
+        readiness = _let_go(held, predecessor, daemonize=daemonize)
+        with readiness.telling():
+            estate = Estate(
+                command=command,
+                generations=generations,
+                lock=lock,
+                notifier=notifier,
+                predecessor=predecessor,
+                readiness=readiness,
+                scoreboard=_scoreboard(given),
+            )
+            if daemonize or predecessor is not None:
+                generations.reopen_logs()  # "stdout" and "stderr" are others now
+            if lock is not None and predecessor is None:
+                lock.write()
+            setproctitle(f"forkhttpd: master [{path}]" if path else "forkhttpd: master")
+            situation = _situation(estate, daemonize=daemonize)
+            policy = Policy(generations[1].plan(), situation)
+            master = Master(policy, estate, load=load, programs=programs)
+            closing.callback(master.close)
         return master.serve()
 
 

@@ -46,9 +46,12 @@ def _directory() -> str:
     """Return the working directory by the name that the user gave it.
 
     That may be a symbolic link to the current release, and to another one by the time of an
-    upgrade.
+    upgrade.  Where it was removed meanwhile there is no better one than "/".
     """
-    directory, name = os.getcwd(), os.environ.get("PWD", "")
+    try:
+        directory, name = os.getcwd(), os.environ.get("PWD", "")
+    except FileNotFoundError:
+        return "/"
     with contextlib.suppress(OSError):
         if os.path.isabs(name) and os.path.samefile(name, directory):
             return name

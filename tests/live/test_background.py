@@ -127,6 +127,34 @@ def test_M18_what_fails_after_it_detached_is_told_by_the_command() -> None:
         assert not (running.directory / "forkhttpd.pid").exists()
 
 
+def test_M18_what_the_system_refuses_after_it_detached_is_told_by_the_command() -> None:
+    with background() as running:
+        command = [sys.executable, "-m", "forkhttpd", "-c", str(running.config), "--daemon"]
+        done = subprocess.run(
+            ["prlimit", "--fsize=0", *command, *running.arguments],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert done.returncode == 71
+        assert done.stderr.startswith("forkhttpd: cannot start: File too large")
+        assert not (running.directory / "forkhttpd.pid").exists()
+
+
+def test_M18_what_the_command_reports_is_in_the_log_before() -> None:
+    with background() as running:
+        assert running.command("--daemon").returncode == 0
+        assert "]: ready: " in running.log
+
+
+def test_a_directory_that_was_removed_is_as_good_as_any() -> None:
+    """A release is replaced, say, while somebody's shell stands in it."""
+    script = 'mkdir "$0" && cd "$0" && rmdir "$0" && exec "$@"'
+    with daemon(start=False) as running:
+        running.wrapper = ("sh", "-c", script, str(running.directory / "gone"))
+        running.start()
+        assert running.reload()
+
+
 # The PID file
 
 
