@@ -16,8 +16,11 @@ one call alone:
 What finds no room is kept, up to a limit.  Beyond that whole lines are lost, the newest first, and
 counted, for the owner to tell in one line.  What a descriptor is, is looked up at each call: a
 reopened log may be of another kind.
+
+That no descriptor is left (EMFILE) is what a log has to tell, too: none is needed to do it.
 """
 
+import contextlib
 import math
 import os
 import select
@@ -49,6 +52,9 @@ class Outlet:
         self._is_between = True  # what has gone out ends with a whole line
         self._is_torn = False  # it does not, and the rest of that line is lost
         self._tell_at = -math.inf
+        with contextlib.suppress(OSError):
+            if stat.S_ISFIFO(os.fstat(fd).st_mode):
+                _ferry()
 
     @property
     def is_waiting(self) -> bool:
@@ -101,8 +107,11 @@ def _pass_on(fd: int, data: bytes | bytearray) -> int:
     if stat.S_ISFIFO(mode):
         return _splice(fd, data)
     if stat.S_ISSOCK(mode):
-        with socket.socket(fileno=os.dup(fd)) as end:
+        end = socket.socket(fileno=fd)
+        try:
             return end.send(data, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+        finally:
+            end.detach()
     if stat.S_ISCHR(mode) and os.isatty(fd):
         return _write_terminal(fd, data)
     return os.write(fd, data)

@@ -13,6 +13,7 @@ from forkhttpd.errors import describe
 from forkhttpd.http1.request import Endpoint
 from forkhttpd.loop import Loop
 from forkhttpd.worker.acceptor import Acceptor
+from forkhttpd.worker.notice import Notice
 from forkhttpd.worker.share import MOMENT, Share
 
 _SHORTAGE_PAUSE = 0.2  # seconds without accepting after EMFILE and the like
@@ -29,8 +30,8 @@ class Intake:
         "_held",
         "_is_open",
         "_limit",
-        "_log",
         "_loop",
+        "_notice",
         "_paused_until",
         "_share",
     )
@@ -42,7 +43,8 @@ class Intake:
         self._held = held
         self._limit = limit
         self._share = share
-        self._log = log
+        words = "cannot accept connections"
+        self._notice = Notice(words, loop=loop, log=log, level=logging.ERROR)
         self._acceptors: list[Acceptor] = []
         self._is_open = False
         self._paused_until = loop.now
@@ -92,7 +94,7 @@ class Intake:
             self._pause(MOMENT)
 
     def _meet_shortage(self, error: OSError) -> None:
-        self._log.error("cannot accept connections: %s", describe(error))
+        self._notice.tell(describe(error))
         self._pause(_SHORTAGE_PAUSE)
 
     def _pause(self, seconds: float) -> None:
