@@ -5,7 +5,17 @@ file can tell them apart).  Errors of a single request are not here: they carry 
 live in `forkhttpd.http1.errors`.
 """
 
+import errno
+from collections.abc import Mapping
 from enum import IntEnum
+from typing import Final
+
+# What the system's words leave out: whose turn it is, and where.
+_ADVICE: Final[Mapping[int | None, str]] = {
+    errno.EMFILE: " (raise the limit: LimitNOFILE= of the unit, ulimit -n)",
+    errno.EFBIG: " (raise the limit: LimitFSIZE= of the unit, ulimit -f)",
+    errno.ENFILE: " (of the whole machine: raise fs.file-max)",
+}
 
 
 class ExitCode(IntEnum):
@@ -43,4 +53,4 @@ class ConfigError(StartupError):
 
 def describe(error: OSError) -> str:
     """Say an OSError in words, without Python's decoration: `No such file or directory`."""
-    return error.strerror or str(error)
+    return (error.strerror or str(error)) + _ADVICE.get(error.errno, "")

@@ -222,10 +222,10 @@ def _process(slot: Slot) -> dict[str, Any]:
 
 
 def _used(pid: int) -> tuple[int, float]:
-    """Return resident bytes and seconds of CPU, nothing for who is gone or hidden from us."""
+    """Return resident bytes and seconds of CPU; nothing for who is gone or cannot be looked up."""
     try:
         process = psutil.Process(pid)
         times = process.cpu_times()
         return process.memory_info().rss, times.user + times.system
-    except psutil.Error:
+    except (psutil.Error, OSError):  # hidden from us, or no descriptor is left
         return 0, 0.0

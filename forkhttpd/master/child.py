@@ -87,7 +87,8 @@ class Child:
     worn: bool = False
 
     def __str__(self) -> str:
-        return f"{title(self.role, self.name, self.number)} (pid {self.pid})"
+        name = title(self.role, self.name, self.number)
+        return f"{name} (pid {self.pid})" if self.pid else name
 
     @property
     def is_running(self) -> bool:

@@ -29,6 +29,7 @@ LONGEST_REQUEST = 64  # bytes
 MOST_CLIENTS = 16  # at once
 _BACKLOG = 128  # who finds no room there gets EAGAIN
 PATIENCE = 5.0  # seconds for a client to ask, and as many to take its answer
+_SHORTAGE_PAUSE = 1.0  # seconds until a client is looked for again that no descriptor was left for
 _OWNER_ONLY = 0o177  # as a umask
 
 _FOREVER = float("inf")
@@ -53,7 +54,7 @@ class Client:
 class Control:
     """Owns the socket, its name, and the connections of clients; registers them in `poll`."""
 
-    __slots__ = ("_clients", "_inode", "_listener", "_path", "_poll")
+    __slots__ = ("_accept_at", "_clients", "_inode", "_listener", "_path", "_poll")
 
     def __init__(self, poll: select.poll) -> None:
         self._poll = poll
@@ -61,6 +62,7 @@ class Control:
         self._inode = (0, 0)
         self._listener: socket.socket | None = None
         self._clients: list[Client] = []
+        self._accept_at = _FOREVER  # when there may be descriptors again
 
     def publish(self, path: Path | None) -> None:
         """Be reachable there, and nowhere else; None is not at all.  Raises OSError."""
@@ -79,8 +81,11 @@ class Control:
         self._withdraw()
 
     def deadline(self) -> float:
-        """Return when a client is too slow, in CLOCK_MONOTONIC seconds; infinity if none is."""
-        return min((client.deadline for client in self._clients), default=_FOREVER)
+        """Return when to be asked for requests at the latest: a client is too slow, or waits.
+
+        CLOCK_MONOTONIC seconds; infinity if there is no such moment.
+        """
+        return min([self._accept_at, *(client.deadline for client in self._clients)])
 
     def requests(self) -> Iterator[tuple[Client, str]]:
         """Do what can be done without waiting; yield whole requests, each to be answered."""
@@ -117,7 +122,11 @@ class Control:
         while self._listener is not None:
             try:
                 connection, _ = self._listener.accept()
-            except OSError:  # nobody there, or no descriptor left: then the client waits
+            except BlockingIOError:
+                self._listen()
+                return
+            except OSError:  # no descriptor is left: the client waits, and must not wake us for it
+                self._listen(pause=_SHORTAGE_PAUSE)
                 return
             if len(self._clients) >= MOST_CLIENTS:
                 connection.close()
@@ -125,6 +134,12 @@ class Control:
             connection.setblocking(False)
             self._clients.append(Client(connection, time.monotonic() + PATIENCE))
             self._poll.register(connection, select.POLLIN)
+
+    def _listen(self, *, pause: float = 0.0) -> None:
+        """Be told of new clients; after a pause, not before somebody looks (`deadline`)."""
+        if self._listener is not None and (pause or self._accept_at < _FOREVER):
+            self._poll.modify(self._listener, 0 if pause else select.POLLIN)
+            self._accept_at = time.monotonic() + pause if pause else _FOREVER
 
     def _receive(self, client: Client) -> str:
         """Return a request once it is whole, "" before."""
@@ -142,11 +157,12 @@ class Control:
         return line.decode("ascii", "replace") if end else ""
 
     def _send(self, client: Client) -> None:
-        with contextlib.suppress(BlockingIOError):
-            try:
-                client.answer = client.answer[client.connection.send(client.answer) :]
-            except (BrokenPipeError, ConnectionResetError):
-                client.answer = b""
+        try:
+            client.answer = client.answer[client.connection.send(client.answer) :]
+        except BlockingIOError:
+            pass
+        except OSError:  # it has gone
+            client.answer = b""
         if not client.answer or client.deadline <= time.monotonic():
             self._drop(client)
         else:
@@ -166,6 +182,7 @@ class Control:
         self._poll.unregister(self._listener)
         self._listener.close()
         self._listener, self._path = None, None
+        self._accept_at = _FOREVER
 
 
 def _bind(path: Path) -> socket.socket:

@@ -22,12 +22,12 @@ class Usage:
 
 
 def usage(pid: int) -> Usage:
-    """Return what a process uses; nothing if it is gone."""
+    """Return what a process uses; nothing if it is gone, or if it cannot be looked up (EMFILE)."""
     try:
         process = psutil.Process(pid)
         times = process.cpu_times()
         return Usage(process.memory_info().rss, times.user + times.system)
-    except psutil.Error:
+    except (psutil.Error, OSError):
         return Usage(0, 0.0)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from forkhttpd import channel, kerneltls, log
 from forkhttpd.census import Census
 from forkhttpd.config import Address, Config, WorkerRange
-from forkhttpd.errors import describe
+from forkhttpd.errors import StartupError, describe
 from forkhttpd.inheritance import Door, Inheritance, Listening, Role
 from forkhttpd.master.child import Child
 from forkhttpd.master.listener import Activation, Listener, open_listener
@@ -145,8 +145,9 @@ class Generation:
             if before is None or listen not in before.config.listen:
                 try:
                     self.listeners[listen.address].tune(listen)
-                except OSError as error:
-                    yield f"{listen.address} stays as it was: {describe(error)}"
+                except (OSError, StartupError) as error:
+                    words = describe(error) if isinstance(error, OSError) else error
+                    yield f"{listen.address} stays as it was: {words}"
 
     def news(self, before: "Generation | None") -> list[str]:
         """Return what the log says of us that it did not say of `before`: where clients come in."""

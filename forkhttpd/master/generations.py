@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from forkhttpd.census import Census
 from forkhttpd.config import Address, Config
-from forkhttpd.errors import StartupError
+from forkhttpd.errors import ExitCode, StartupError, describe
 from forkhttpd.master.generation import Generation, open_generation
 from forkhttpd.master.handover import listener_name, names_of
 from forkhttpd.master.listener import Activation, Listener, inherit_listener
@@ -39,9 +39,13 @@ class Generations:
         Raises StartupError, and then nothing has changed.
         """
         kept = self._kept(config)
-        generation = open_generation(
-            number, config, kept=kept, activation=self._activation, census=self.census
-        )
+        try:
+            generation = open_generation(
+                number, config, kept=kept, activation=self._activation, census=self.census
+            )
+        except OSError as error:
+            words = f"cannot open what the configuration takes: {describe(error)}"
+            raise StartupError(words, exit_code=ExitCode.OSERR) from error
         self._open[number] = generation
         return generation
 

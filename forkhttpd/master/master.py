@@ -8,8 +8,7 @@ nothing: what to do is the policy's, how to do it is here.  A reload is read by 
 done after it, the workers serve on, and there is no state in between that a policy had to know.
 
 Signals stay blocked and are read from a descriptor; SIGCHLD is one of them, so the end of a child
-and that of an adopted stranger arrive in the same way.  A child that comes further, READY or out of
-accepting, rings the bell.
+and that of an adopted stranger arrive in the same way.  A child that comes further rings the bell.
 """
 
 import contextlib
@@ -57,6 +56,7 @@ SIGNALS = (
 )
 _libc = ctypes.CDLL(None)
 _LONGEST_POLL = 3600.0  # seconds; poll(2) takes an int of milliseconds
+_SWEEP_PAUSE = 1.0  # seconds at most between two looks for programs of a dead spawner
 
 Programs = Mapping[Role, Program]
 
@@ -149,6 +149,8 @@ class Master:
             ready = {fd for fd, _ in self._poll.poll(self._timeout())}
             self._happens(*self._bell.answer(self._policy.children.values()))
             self._read_signals()
+            if self._sweeping:
+                self._happens(*self._sweep())
             self._answer_clients()
             self._happens(*self._relatives.hear(ready))
             if self._exit is None and time.monotonic() >= self._policy.look_at:
@@ -164,7 +166,7 @@ class Master:
         """Return the milliseconds to the next deadline, rounded up."""
         policy, behind = self._policy, log.catch_up(time.monotonic())
         due = min(policy.deadline(), policy.look_at, self._control.deadline(), behind)
-        left = min(due - time.monotonic(), _LONGEST_POLL)
+        left = min(due - time.monotonic(), _SWEEP_PAUSE if self._sweeping else _LONGEST_POLL)
         return math.ceil(max(left, 0.0) * 1000)
 
     def _read_signals(self) -> None:
@@ -191,8 +193,6 @@ class Master:
         with contextlib.suppress(ChildProcessError):
             while (found := os.waitpid(-1, os.WNOHANG))[0] != 0:
                 self._has_died(*found)
-        if self._sweeping:
-            self._happens(*self._sweep())
 
     def _has_died(self, pid: int, status: int) -> None:
         child = next((one for one in self._policy.children.values() if one.pid == pid), None)
@@ -243,6 +243,8 @@ class Master:
                 self._logger.log(action.level, "%s", action.text)
             case actions.Notify():
                 self._notifier.tell(action.notice, action.status)
+                if action.notice is actions.Notice.READY:  # the first one; the log has said it
+                    self._readiness.report(ExitCode.STOPPED)
             case actions.Verdict():
                 self._history.judge(action)
                 self._control.settle(action)
@@ -285,7 +287,11 @@ class Master:
 
     def _sweep(self) -> Iterable[events.Event]:
         known = {child.pid for child in self._policy.children.values()}
-        self._sweeping = orphans.kill_all(known | self._relatives.pids()) > 0
+        try:
+            self._sweeping = orphans.kill_all(known | self._relatives.pids()) > 0
+        except OSError as error:
+            self._sweeping = True
+            self._logger.error("cannot look for programs of a dead spawner: %s", describe(error))
         return () if self._sweeping else (events.Swept(),)
 
     def _load_generation(self, number: int) -> Iterable[events.Event]:
@@ -313,7 +319,6 @@ class Master:
         for problem in self._store.keep(self._generations, generation.number):
             self._logger.warning("%s", problem)
         self._publish_control(generation.config.control_path)
-        self._readiness.report(ExitCode.STOPPED)
 
     def _let_serve(self, child: Child) -> None:
         if child.role is Role.WORKER:

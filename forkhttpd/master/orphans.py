@@ -38,7 +38,10 @@ def _set_subreaper(value: int) -> None:
 
 
 def kill_all(known: Container[int]) -> int:
-    """Kill every child of the calling process that is not `known`; return how many it can."""
+    """Kill every child of the calling process that is not `known`; return how many it can.
+
+    Raises OSError when it cannot look for them: no descriptor is left.
+    """
     count = 0
     for pid in children():
         # A setuid program of root's is beyond us when we are not root: nobody waits for it.

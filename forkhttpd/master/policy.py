@@ -13,8 +13,7 @@ The rules:
   noticed (M8).  It is done when no worker of the last generation accepts connections any more.
 * A generation drains from the outside in: first its workers, then the spawners that they ask.
 * At most MAX_DRAINING generations drain at once; a reload waits for its turn.
-* Time in which the master itself did not run (a stopped process, a busy machine) counts against
-  nobody.
+* Time in which the master itself did not run, stopped or on a busy machine, counts against nobody.
 """
 
 import signal
@@ -87,7 +86,8 @@ class Policy:
                 self._has_exited(self._family.forget(event.slot, self.rosters), event, now)
             case events.NotForked():
                 child = self._family.forget(event.slot, self.rosters)
-                self._lost(child, f"{child} could not be forked: {event.reason}", now, code=-1)
+                reason = f"{child} could not be forked: {event.reason}"
+                self._lost(child, reason, now, code=ExitCode.OSERR)
             case events.Loaded():
                 self._is_loaded(event.plan)
             case events.NotLoaded():

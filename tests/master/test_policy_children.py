@@ -194,9 +194,9 @@ def test_a_child_that_knows_it_cannot_run_is_believed_at_once(code: ExitCode) ->
 def test_a_fork_that_fails_is_a_failed_boot() -> None:
     play = Play(replace(PLAN, workers=1, pools=()))
     play.begin()
-    for _ in range(5):
-        found = play.tell(events.NotForked(play.workers()[0].slot, "Resource unavailable"))
+    found = play.tell(events.NotForked(play.workers()[0].slot, "Resource unavailable"))
     (leaving,) = [one for one in found if isinstance(one, actions.Exit)]
+    assert leaving.code == ExitCode.OSERR
     assert "could not be forked: Resource unavailable" in leaving.reason
 
 
