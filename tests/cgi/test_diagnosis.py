@@ -1,10 +1,20 @@
 """The words that an operator gets for each of the usual mistakes (C16)."""
 
 import errno
+import subprocess
+from pathlib import Path
 
 import pytest
 
-from forkhttpd.handlers.cgi.diagnosis import ending, no_header, not_executable, not_started
+from forkhttpd.handlers.cgi.diagnosis import (
+    ending,
+    missing_interpreter,
+    no_header,
+    no_interpreter,
+    not_executable,
+    not_started,
+    too_slow,
+)
 from forkhttpd.worker.launcher import Exit
 
 FILE = "/srv/cgi/x.py"
@@ -44,6 +54,28 @@ def test_why_a_program_did_not_start(
     assert words in error.reason
     assert FILE in error.reason
     assert "\n" not in error.reason
+
+
+@pytest.mark.parametrize("end", [b"\r\n", b"\n"])
+def test_C16_a_command_can_be_copied_from_the_log_and_puts_it_right(
+    tmp_path: Path, end: bytes
+) -> None:
+    """The log escapes a backslash, so there is none."""
+    good = b"#!/bin/sh\necho\n"
+    script = tmp_path / "script"
+    script.write_bytes((b"" if b"\r" in end else b"\xef\xbb\xbf") + good.replace(b"\n", end))
+    said = missing_interpreter if b"\r" in end else no_interpreter
+    _, _, command = said(str(script), script.read_bytes()).partition("run: ")
+    assert "\\" not in command
+    subprocess.run(command, shell=True, check=True)
+    assert script.read_bytes() == good
+
+
+def test_who_was_too_slow_is_told_which_limit_it_was() -> None:
+    error = too_slow(FILE, 7, silent=2.5, ran=900.0)
+    assert error.status == 504
+    assert "said nothing for 2.5 s, see the mount's first_byte and silence" in error.reason
+    assert "ran for 900 s, see the mount's total" in too_slow(FILE, 7, silent=None, ran=900).reason
 
 
 @pytest.mark.parametrize(

@@ -149,6 +149,14 @@ def test_C16_t_tells_each_usual_mistake(served: Daemon) -> None:
     assert len(told) == 7
 
 
+def test_C16_t_warns_of_a_php_that_prints_no_header() -> None:
+    php = 'cgi = "cgi-bin"\nsuffix = [".php"]\ninterpreter = "php8.2"\n'
+    with daemon(SITE.replace('cgi = "cgi-bin"\n', php), start=False) as running:
+        running.write("php8.2", "#!/bin/sh\n", mode=0o755)
+        told = running.command("-t").stderr
+    assert re.search(r"interpreter: \S+/php8.2 is PHP for the shell, .*php-cgi", told)
+
+
 def test_C14_t_warns_where_pools_share_the_user_whose_processes_are_counted() -> None:
     config = SITE + "\n[pool.a]\nuser_processes = 100\n\n[pool.b]\n"
     with daemon(config, start=False) as running:

@@ -1,6 +1,7 @@
 """Why a program did not start or made no sense, in words that say what to do.
 
-Pure: the gateway brings what it saw, the operator gets one line.
+Pure: the gateway brings what it saw, the operator gets one line.  Commands in it have no backslash,
+which a log escapes, so that they can be copied from there.
 """
 
 import errno
@@ -55,7 +56,7 @@ def no_interpreter(file: str, first_line: bytes) -> str:
     if first_line.startswith(_BYTE_ORDER_MARK):
         return (
             f'{file} has a byte order mark before its "#!", so the kernel does not see it; '
-            f"run: sed -i '1s/^\\xEF\\xBB\\xBF//' {file}"
+            f"run: sed -i '1s/^[^#]*//' {file}"
         )
     return f'{file} names no interpreter; its first line must be like "#!/usr/bin/env python3"'
 
@@ -74,8 +75,17 @@ def missing_interpreter(file: str, first_line: bytes) -> str:
 def _windows_line_ends(file: str) -> str:
     return (
         f"{file} has Windows line ends, so its interpreter is not found; "
-        f"run: sed -i 's/\\r$//' {file}"
+        f"run: sed -i 's/[[:cntrl:]]$//' {file}"
     )
+
+
+def too_slow(file: str, pid: int, *, silent: float | None, ran: float) -> HTTPError:
+    """Return the end of a program that said nothing for `silent` seconds, or ran for `ran`."""
+    if silent is None:
+        limit = f"it ran for {ran:g} s, see the mount's total"
+    else:
+        limit = f"it said nothing for {silent:g} s, see the mount's first_byte and silence"
+    return HTTPError(504, f"{file} (pid {pid}) was too slow: {limit}")
 
 
 def no_header(file: str, usage: Usage | None, seen: bytes, first_line: bytes) -> str:

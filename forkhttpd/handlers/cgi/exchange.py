@@ -256,7 +256,7 @@ class Exchange:
             piece = await stdout.receive(min(self._loop.now + patience, self._ends))
         except DeadlineExceeded:
             if not self._exit.done or self._loop.now >= self._ends:
-                raise self._too_slow() from None
+                raise self._too_slow(patience) from None
             piece = b""  # nobody is left who would say more (C11)
         finally:
             self._reader = None
@@ -264,9 +264,11 @@ class Exchange:
             stdout.close()
         return piece
 
-    def _too_slow(self) -> HTTPError:
+    def _too_slow(self, patience: float = 0.0) -> HTTPError:
         self._overdue = True
-        return HTTPError(504, f"{self._file} (pid {self._program.pid}) was too slow")
+        silent = patience if self._loop.now < self._ends else None
+        total = self._terms.total
+        return diagnosis.too_slow(self._file, self._program.pid, silent=silent, ran=total)
 
     async def _no_header(self, seen: bytes) -> Exception:
         """Return why there is no header: worth waiting a moment for the exit status."""

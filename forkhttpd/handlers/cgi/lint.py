@@ -22,6 +22,7 @@ _HEAD_SIZE = 65536  # bytes of a script that are looked at
 
 _ELF = b"\x7fELF"
 _IMPORTS_CGI = re.compile(rb"^[ \t]*(?:import|from)[ \t]+(?:[\w., \t]*[, \t])?cgi\b", re.MULTILINE)
+_SHELL_PHP = re.compile(r"php[0-9.]*")
 _PYTHON = re.compile(r"python3\.([0-9]+)")
 _WITHOUT_CGI = 13  # CPython 3.13 has no module cgi any more (PEP 594)
 
@@ -29,8 +30,11 @@ Position = tuple[str | int, ...]
 
 
 def warnings(config: Config) -> Iterator[tuple[Position, str]]:
-    """Yield what is wrong with the scripts of each mount, with the position of its key `cgi`."""
+    """Yield what is wrong with the scripts of each mount, and with what runs them; and where."""
     for position, mount in config.mounts():
+        if mount.interpreter is not None and _SHELL_PHP.fullmatch(mount.interpreter.name):
+            wrong = f"{mount.interpreter} is PHP for the shell, which prints no header"
+            yield (*position, "interpreter"), f"{wrong}; write where php-cgi is (Debian: php-cgi)"
         if mount.cgi is not None and mount.cgi.is_dir():
             for sentence in islice(_sentences(mount, config.pool[mount.pool]), MOST_FILES):
                 yield (*position, "cgi"), sentence
@@ -95,7 +99,8 @@ def _shebang_sentences(file: str, head: bytes, pool: Pool) -> Iterator[str]:
         )
         found = shutil.which(named, path=pool.search_path) if named else None
         if found is None:
-            yield f'{file} needs "{named}", which is not in search_path "{pool.search_path}"'
+            wrong = f'{file} needs "{named}", which is not in search_path "{pool.search_path}"'
+            yield f"{wrong}; correct its first line, or search_path of its pool"
             return
         interpreter = found
     if _IMPORTS_CGI.search(head) and _lacks_cgi(file, interpreter):

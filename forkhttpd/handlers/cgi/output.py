@@ -25,6 +25,8 @@ _LENGTH = re.compile(r"[0-9]{1,18}")
 _ONCE = ("status", "location", "content-type", "content-length", "x-sendfile")
 _ONE_OF = frozenset({"content-type", "location", "status", "x-sendfile"})
 
+_HINT = '; lines like "Content-Type: text/html" come first, then an empty one'
+
 # Between the program's server and the client, not for the program to say (RFC 9110 §7.6.1), and
 # what the writer itself adds.
 _DROPPED = frozenset(
@@ -133,7 +135,7 @@ def _parse_line(line: str) -> tuple[str, str]:
     name, colon, value = line.partition(":")
     value = value.strip(" \t")
     if not colon or not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
-        raise OutputError(f"not a header line: {_shown(line)}")
+        raise OutputError(f"not a header line: {_shown(line)}{_HINT}")
     return name, value
 
 
