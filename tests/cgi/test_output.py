@@ -54,6 +54,12 @@ def test_C9_a_local_redirect_is_a_path_alone(header: bytes, local: str) -> None:
     assert output.parse(header).local == local
 
 
+@pytest.mark.parametrize("before", [b"", b"Set-Cookie: a=b\n", b"Content-Type: text/plain\n"])
+def test_C9_the_page_that_pythons_cgitb_makes_of_an_exception_is_a_page(before: bytes) -> None:
+    head = output.parse(before + b"<!--: spam\nContent-Type: text/html\n\n")
+    assert (head.status, head.fields) == (500, (("Content-Type", "text/html"),))
+
+
 @pytest.mark.parametrize(
     ("text", "status", "reason"),
     [

@@ -130,6 +130,7 @@ def test_C16_t_tells_each_usual_mistake(served: Daemon) -> None:
         (running.directory / "cgi-bin/link.sh").symlink_to("../outside.sh")
         newest = running.write("python/bin/python3.13", "", mode=0o755)
         running.script("old.py", f"#!{newest}\nimport os, cgi\n")
+        running.script("traceback.py", f"#!{newest}\nimport cgitb; cgitb.enable()\n")
         running.script("beside/old.py", f"#!{newest}\nimport cgi\n")
         running.script("beside/cgi.py", "", mode=0o644)
         done = running.command("-t")
@@ -143,10 +144,11 @@ def test_C16_t_tells_each_usual_mistake(served: Daemon) -> None:
         "env.py": 'needs "pyton3", which is not in search_path',
         "bare.py": "names no interpreter",
         "link.sh": "is a link that leads out of",
-        "old.py": "install legacy-cgi for",
+        "cgi-bin/old.py": "imports cgi, which its Python does not have any more",
+        "traceback.py": "imports cgitb, which its Python does not have any more",
     }.items():
         assert [line for line in told if f"/{name}" in line and words in line], (name, told)
-    assert len(told) == 7
+    assert len(told) == 8
 
 
 def test_C16_t_warns_of_a_php_that_prints_no_header() -> None:

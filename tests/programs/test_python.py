@@ -50,6 +50,16 @@ print("title", form.getfirst("title"))
 print("colours", form.getlist("colour"))
 """
 
+TRACEBACK = """\
+import warnings
+warnings.simplefilter("ignore")
+import cgitb
+cgitb.enable()
+print("Content-Type: text/plain; charset=utf-8")
+1 / 0
+print("\\nnone of the page")
+"""
+
 (UPLOADS,) = (
     paragraph
     for paragraph in section("A form in Python").split("\n\n")
@@ -136,6 +146,16 @@ def test_C18_cgi_field_storage_takes_an_upload(served: Daemon, upload: tuple[str
             "title Zoë & <Ümit>",
             "colours ['red', 'blue']",
         ]
+
+
+def test_C18_cgitb_shows_what_was_not_caught(served: Daemon) -> None:
+    """As everybody has it who followed the manual of the module cgi; legacy-cgi brings it, too."""
+    served.script("uncaught.py", SHEBANG + TRACEBACK)
+    reply = curl(url(served, "uncaught.py"))
+    assert reply.status == 500
+    assert reply.fields["content-type"] == "text/html"
+    assert "ZeroDivisionError" in reply.text
+    assert "none of the page" not in reply.text
 
 
 def test_C18_multipart_takes_an_upload(served: Daemon, upload: tuple[str, ...]) -> None:

@@ -21,10 +21,12 @@ MOST_FILES = 10_000  # of a mount; whoever has more does not read as many warnin
 _HEAD_SIZE = 65536  # bytes of a script that are looked at
 
 _ELF = b"\x7fELF"
-_IMPORTS_CGI = re.compile(rb"^[ \t]*(?:import|from)[ \t]+(?:[\w., \t]*[, \t])?cgi\b", re.MULTILINE)
+_IMPORTS_CGI = re.compile(
+    rb"^[ \t]*(?:import|from)[ \t]+(?:[\w., \t]*[, \t])?(cgi(?:tb)?)\b", re.MULTILINE
+)
 _SHELL_PHP = re.compile(r"php[0-9.]*")
 _PYTHON = re.compile(r"python3\.([0-9]+)")
-_WITHOUT_CGI = 13  # CPython 3.13 has no module cgi any more (PEP 594)
+_WITHOUT_CGI = 13  # CPython 3.13 has no modules cgi and cgitb any more (PEP 594)
 
 Position = tuple[str | int, ...]
 
@@ -103,15 +105,16 @@ def _shebang_sentences(file: str, head: bytes, pool: Pool) -> Iterator[str]:
             yield f"{wrong}; correct its first line, or search_path of its pool"
             return
         interpreter = found
-    if _IMPORTS_CGI.search(head) and _lacks_cgi(file, interpreter):
+    imports = _IMPORTS_CGI.search(head)
+    if imports and _lacks_cgi(file, interpreter):
         yield (
-            f"{file} imports cgi, which its Python does not have any more; install legacy-cgi for "
-            f"{interpreter}"
+            f"{file} imports {imports[1].decode()}, which its Python does not have any more; "
+            f"install legacy-cgi for {interpreter}"
         )
 
 
 def _lacks_cgi(file: str, interpreter: str) -> bool:
-    """Whether a Python is too new for the module cgi, and none was installed or lies beside."""
+    """Whether a Python is too new for these modules, and none were installed or lie beside."""
     match = _PYTHON.fullmatch(os.path.basename(os.path.realpath(interpreter)))
     if match is None or int(match[1]) < _WITHOUT_CGI:
         return False

@@ -23,6 +23,10 @@ _STATUS = re.compile(r"([1-9][0-9]{2})(?: +([\t -~\x80-\xff]*))?")
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([2-5][0-9]{2})(?: [\t -~\x80-\xff]*)?\r?\n")
 _LENGTH = re.compile(r"[0-9]{1,18}")
 _ONCE = ("status", "location", "content-type", "content-length", "x-sendfile")
+# Python's cgitb begins its page with it, whatever the script has said before.  Servers were to take
+# it for a field; its name is none, and that of an uncaught exception is no page with status 200.
+_CGITB = b"<!--: spam\n"
+
 _ONE_OF = frozenset({"content-type", "location", "status", "x-sendfile"})
 
 _HINT = '; lines like "Content-Type: text/html" come first, then an empty one'
@@ -105,7 +109,8 @@ def parse(header: bytes) -> Head:
 
 
 def _parse(header: bytes) -> Head:
-    items = _parse_lines(header)
+    _, traceback, rest = header.partition(_CGITB)
+    items = _parse_lines(b"Status: 500\n" + rest if traceback else header)
     names = [name.lower() for name, _ in items]
     first = dict(zip(names, (value for _, value in items), strict=True))
     if len(first) != len(names):
