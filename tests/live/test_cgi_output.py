@@ -251,6 +251,21 @@ def test_C9_sendfile_sends_a_file_with_the_fields_of_the_program() -> None:
             assert (refused.status, b"secret" in refused.body) == (status, False), name
 
 
+def test_C9_sendfile_repeats_with_304_what_the_program_says_of_caching() -> None:
+    """RFC 9110 §15.4.5, and a cookie is no less meant because the client has the file."""
+    config = SITE.replace('cgi = "cgi-bin"', 'cgi = "cgi-bin"\nsendfile_roots = ["private"]')
+    with daemon(config) as running:
+        file = running.write("private/report.txt", "report")
+        fields = "Cache-Control: private\nVary: Cookie\nSet-Cookie: a=b\nContent-Language: en\n"
+        path = say(running, f"X-Sendfile: {file}\nContent-Type: text/x\n{fields}\n")
+        whole = running.get(path)
+        same = running.get(path, If_None_Match=whole.fields["etag"])
+        assert same.status == 304
+        for name in ("cache-control", "vary", "set-cookie", "etag"):
+            assert same.fields[name] == whole.fields[name]
+        assert not {"content-type", "content-language", "last-modified"} & same.fields.keys()
+
+
 def test_C9_without_roots_sendfile_is_a_field_like_any_other(served: Daemon) -> None:
     reply = served.get(say(served, "X-Sendfile: /etc/passwd\nContent-Type: text/plain\n\nx"))
     assert (reply.text, reply.fields["x-sendfile"]) == ("x", "/etc/passwd")

@@ -8,7 +8,7 @@ as those of a docroot: no link leads out, nothing that begins with a dot is ther
 
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path, PurePath
 
 from forkhttpd.handlers.cache import Entry, identity
@@ -24,6 +24,9 @@ from forkhttpd.http1.response import FileSlice, Response
 
 FIELD = "x-sendfile"
 _OURS = (FIELD, "accept-ranges", "etag", "last-modified")
+# What a 304 leaves out: of the content.  Cache-Control, Vary and the like it has to repeat, and
+# what else a program says, a cookie for one, is no less meant (RFC 9110 §15.4.5).
+_OF_CONTENT = ("content-encoding", "content-language", "content-type")
 _WHOLE = 200
 
 
@@ -71,8 +74,9 @@ class Sendfile:
 def _describe(fd: int, status: os.stat_result, head: Head) -> Found:
     etag = f'"{status.st_mtime_ns:x}-{status.st_size:x}"'
     modified = max(0, status.st_mtime_ns // 10**9)
+    said = _without(_OURS, head.fields)
     fields: Items = (
-        *_typed(tuple(item for item in head.fields if item[0].lower() not in _OURS)),
+        *_typed(said),
         ("Last-Modified", format_date(modified)),
         ("ETag", etag),
         ("Accept-Ranges", "bytes"),
@@ -85,7 +89,7 @@ def _describe(fd: int, status: os.stat_result, head: Head) -> Found:
         etag=etag,
         modified=modified,
         fields=fields,
-        unchanged=Response(304, (("ETag", etag),)),
+        unchanged=Response(304, (("ETag", etag), *_without(_OF_CONTENT, said))),
         whole=None,
     )
     return Found(entry, whole)
@@ -94,5 +98,9 @@ def _describe(fd: int, status: os.stat_result, head: Head) -> Found:
 def _typed(fields: Items) -> Items:
     """Return the fields with a Content-Type, spelled as whoever composes parts looks for it."""
     given = [value for name, value in fields if name.lower() == "content-type"]
-    others = tuple(item for item in fields if item[0].lower() != "content-type")
+    others = _without(("content-type",), fields)
     return (("Content-Type", given[0] if given else "application/octet-stream"), *others)
+
+
+def _without(names: Collection[str], fields: Items) -> Items:
+    return tuple(item for item in fields if item[0].lower() not in names)
