@@ -178,8 +178,9 @@ class Context:
 
     def finish(self) -> None:
         """Log what still waits to be logged: there is no time left to wait."""
-        for request, (status, sent, now) in self.unsettled.items():
-            self.access_log.add(request, status, sent, now=now)
+        for request in list(self.unsettled):
+            if request.account is not None:
+                self._log_settled(request, request.account)
 
     def count_refused(self, client: Endpoint, status: int, sent: int) -> None:
         """Count and log the answer to what was no request."""

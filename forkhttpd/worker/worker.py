@@ -149,6 +149,7 @@ class Worker:
         while not self._is_done():
             self._turn(_LONGEST_TURN)
         self._context.finish()
+        self.publish()  # also what was counted since we tended to it last
         if self._observer is not None:
             self._observer.tally.flush()
         self._access_log.finish()

@@ -13,7 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.live.daemon import DEADLINE, SITE, await_end, is_alive, read_all, wait_for
+from tests.live.asking import status
+from tests.live.daemon import DEADLINE, SITE, Daemon, await_end, is_alive, read_all, wait_for
 from tests.live.listening import ask_unix
 from tests.live.masters import Masters, masters
 from tests.live.scene import Scene, await_closed, busy, open_fds, processes_with, refuses, timeouts
@@ -197,6 +198,31 @@ def test_M10_a_program_hears_nothing_of_the_service_manager_nor_of_the_old_maste
 def told(text: str) -> set[str]:
     """Return the names of variables, and the descriptors, without the one of `ls` itself."""
     return {line.partition("=")[0] for line in text.splitlines()}
+
+
+def test_O3_M20_totals_outlive_an_upgrade() -> None:
+    with masters() as followed:
+        running = followed.running
+        running.write("www/page", "page")
+        running.script("hello.sh", "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\nhello\\n'\n")
+        for path in ("/page", "/page", "/cgi-bin/hello.sh"):
+            assert running.get(path).status == 200
+        assert running.reload()
+        wait_for(lambda: counts(running)[:2] == (3, 1), "all is counted")
+        wait_for(lambda: counts(running)[2:] == (2, 1), "who drained is gone")
+        (old, reloads) = (counts(running), status(running)["reloads"]["taken"])
+        followed.upgrade()
+        assert counts(running)[:2] == old[:2]
+        followed.await_alone()
+        assert counts(running) == (3, 1, 4, 2)
+        assert status(running)["reloads"]["taken"] == reloads == 1
+        assert running.get("/page").status == 200
+        wait_for(lambda: counts(running)[0] == 4, "what is asked now comes on top")
+
+
+def counts(running: Daemon) -> tuple[int, ...]:
+    totals = status(running)["totals"]
+    return tuple(totals[x] for x in ("requests", "started", "ended_workers", "ended_spawners"))
 
 
 def test_M20_a_log_to_stdout_goes_on() -> None:
