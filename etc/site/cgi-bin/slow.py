@@ -21,4 +21,4 @@ for number in range(1, LINES + 1):
     print(f"<p>Line {number} of {LINES}, written at {time.strftime('%H:%M:%S')}", flush=True)
     time.sleep(1)
 
-print("<p>That was all.")
+print("<p>That was all.\n</main>")

@@ -25,10 +25,11 @@ h1 { margin: 0 0 1.25rem; font-size: 1.25rem; font-weight: 600; overflow-wrap: a
 h1 a { color: var(--quiet); font-weight: 400 }
 h1 a[aria-current] { color: inherit; font-weight: 600 }
 h1 a:hover { color: var(--link) }
-h1 span { margin-left: .2em; color: var(--icon); font-weight: 400 }
+h1 span { margin-left: .2em; color: var(--quiet); font-weight: 400 }
 a { color: var(--link); text-decoration: none; border-radius: 4px }
 a:hover { text-decoration: underline; text-underline-offset: 3px }
 a:focus-visible { outline: 2px solid var(--link); outline-offset: 2px }
+table a:focus-visible { outline-offset: -2px }
 table { width: 100%; border-collapse: separate; border-spacing: 0; background: var(--paper);
   border: 1px solid var(--line); border-radius: 12px; overflow: hidden }
 th, td { padding: 0 1rem; border-bottom: 1px solid var(--line); white-space: nowrap }
@@ -49,8 +50,7 @@ svg { flex: none; width: 1.25rem; height: 1.25rem; margin-top: .125rem; fill: no
 .quiet, footer { color: var(--quiet) }
 footer { display: flex; flex-wrap: wrap; gap: .5rem 2rem; padding: 1rem; font-size: .875rem }
 nav { margin-left: -.5rem }
-nav a, nav span { display: inline-block; padding: 0 .5rem }
-nav span { opacity: .5 }
+nav a, nav span { display: inline-block; padding: .125rem .5rem }
 @media (max-width: 36rem) {
   main { padding: 1.5rem 0 }
   h1, footer { padding: 0 1rem }

@@ -52,7 +52,7 @@ th, td { padding: .5rem .875rem; border-bottom: 1px solid var(--line); text-alig
 tbody tr:last-child td { border-bottom: 0 }
 th { color: var(--quiet); font-size: .8125rem; font-weight: 500 }
 th.left, td.left { text-align: left }
-td.wide { width: 100%; max-width: 0; overflow: hidden; text-overflow: ellipsis }
+td.wide { width: 100%; min-width: 7rem; max-width: 0; overflow: hidden; text-overflow: ellipsis }
 td.none { color: var(--quiet); text-align: left }
 @media (max-width: 40rem) {
   main { padding: 1.25rem .875rem 2rem }
