@@ -201,7 +201,7 @@ class Master:
             return
         with self._controls.pop(child.slot) as control:
             report = birth.last_words(control)
-        self._history.bury(child)
+        self._scoreboard.bury(child.slot)
         self._generations.census.wipe(child.slot)
         self._happens(events.Exited(child.slot, os.waitstatus_to_exitcode(status), report))
 

@@ -1,12 +1,12 @@
 """What the master has to say about itself and its children: the answer to `status`.
 
-Times are seconds, sizes bytes.  What a child has counted is lost with its slot, so a `History`
-takes it in when the child ends: totals only ever grow.
+Times are seconds, sizes bytes.  Totals are those of the scoreboard, as in the metrics: they only
+ever grow, and outlive children, reloads and upgrades.
 """
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -56,33 +56,17 @@ def _nothing() -> dict[str, float]:
 
 @dataclass(slots=True)
 class History:
-    """What was: the reloads, and what children that are gone have done.
-
-    The scoreboard has its part of it, for those who may not ask the master.
-    """
+    """What was of this master: its start, and the last reload."""
 
     scoreboard: Scoreboard
     began: float = field(default_factory=time.monotonic)
-    taken: int = 0
-    refused: int = 0
     verdict: Verdict | None = None
     judged_at: float = 0.0
-    ended: dict[str, float] = field(default_factory=_nothing)
 
     def judge(self, verdict: Verdict) -> None:
-        """Remember the verdict on a reload."""
-        self.taken += verdict.code == 0
-        self.refused += verdict.code != 0
+        """Remember the verdict on a reload, and count it for all."""
         self.verdict, self.judged_at = verdict, time.monotonic()
         self.scoreboard.judge(taken=verdict.code == 0)
-
-    def bury(self, child: Child) -> None:
-        """Take in what a child that is gone has counted; its slot is empty afterwards."""
-        slot = self.scoreboard.slot(child.slot)
-        for name, cell in _EVER[child.role].items():
-            self.ended[name] += _value(slot, cell)
-        self.ended[f"ended_{child.role.value}s"] += 1
-        self.scoreboard.bury(child.slot)
 
 
 def status(policy: Policy, scoreboard: Scoreboard, history: History) -> Mapping[str, object]:
@@ -111,7 +95,7 @@ def status(policy: Policy, scoreboard: Scoreboard, history: History) -> Mapping[
             **_usage(os.getpid()),
         },
         "reloads": _reloads(history, now),
-        "totals": _totals(history, [*workers, *pools]),
+        "totals": _totals(scoreboard, [*workers, *pools], {child.slot for child in children}),
         "workers": workers,
         "pools": pools,
     }
@@ -125,22 +109,38 @@ def _serving(policy: Policy) -> int:
 
 def _reloads(history: History, now: float) -> dict[str, object]:
     last = history.verdict
+    taken, refused = history.scoreboard.reloads
     return {
-        "taken": history.taken,
-        "refused": history.refused,
+        "taken": taken,
+        "refused": refused,
         "code": None if last is None else int(last.code),
         "verdict": None if last is None else last.text,
         "ago": None if last is None else round(now - history.judged_at, 3),
     }
 
 
-def _totals(history: History, living: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """Add up what these have counted: the very numbers that stand beside them, read once."""
-    sums = {
-        name: ended + sum(one.get(name, 0) for one in living)
-        for name, ended in history.ended.items()
-    }
-    return {name: round(sum_, 6) for name, sum_ in sums.items()}
+def _totals(
+    scoreboard: Scoreboard, shown: Sequence[Mapping[str, Any]], slots: Container[int]
+) -> dict[str, float]:
+    """Add up what these have counted, the very numbers that stand beside them, and all others.
+
+    slots: theirs.  The others have ended, or drain for another master.
+    """
+    sums = scoreboard.steady(lambda: _count_others(scoreboard, slots))
+    for name in sums:
+        sums[name] = round(sums[name] + sum(one.get(name, 0) for one in shown), 6)
+    return sums
+
+
+def _count_others(scoreboard: Scoreboard, slots: Container[int]) -> dict[str, float]:
+    sums = _nothing()
+    for slot in (*scoreboard.living(), *scoreboard.graves()):
+        if slot.index not in slots:
+            role = Role.SPAWNER if slot.name else Role.WORKER
+            for name, cell in _EVER[role].items():
+                sums[name] += _value(slot, cell)
+            sums[f"ended_{role.value}s"] += slot.get(Cell.ENDED)
+    return sums
 
 
 def _value(slot: Slot, cell: Cell) -> float:
