@@ -192,15 +192,11 @@ class Line:
             if not self._outbox:
                 self.loop.epoll.modify(near.fileno(), select.EPOLLIN)
         try:
-            message, fds = channel.receive(near)
-            if message:
-                self._take(decode(message), fds)
-                return
+            self._take(*_receive_answer(near))
         except BlockingIOError:
-            return
-        except (OSError, channel.ChannelError, ProtocolError):
             pass
-        self._hang_up(near)
+        except (OSError, channel.ChannelError, ProtocolError):
+            self._hang_up(near)
 
     def _take(self, message: Message, fds: list[int]) -> None:
         match message:
@@ -212,9 +208,6 @@ class Line:
                 program = self._running.pop(message.id, None)
                 if program is not None:
                     program.exited.set(_exit(message))
-            case _:
-                channel.close_all(fds)
-                raise ProtocolError("not an answer")
 
     def _take_started(self, started: Started, fds: list[int]) -> None:
         if started.id not in self._answers:
@@ -300,6 +293,23 @@ class Launcher:
             case Refused(reason=reason):
                 words = reason.name.lower().replace("_", " ")
                 raise HTTPError(503, f"pool {pool}: {words}", fields=_BUSY)
+
+
+def _receive_answer(near: socket.socket) -> tuple[Message, list[int]]:
+    """Return an answer and its descriptors.  Raises ProtocolError at the end, and for all else.
+
+    Who sends it runs as the pool's user, and so do its programs: nothing is taken on trust.
+    """
+    data, fds = channel.receive(near)
+    try:
+        message = decode(data)
+        pipes = (2, 3) if isinstance(message, Started) else (0,)
+        if isinstance(message, Start | Kill) or len(fds) not in pipes:
+            raise ProtocolError("not an answer")
+    except ProtocolError:
+        channel.close_all(fds)
+        raise
+    return message, fds
 
 
 def _exit(message: Exited) -> Exit:

@@ -9,7 +9,18 @@ import pytest
 from forkhttpd import channel
 from forkhttpd.inheritance import Door
 from forkhttpd.loop import Task
-from forkhttpd.spawner.protocol import Exited, Kill, Message, Start, Started, decode, encode
+from forkhttpd.spawner.protocol import (
+    Exited,
+    How,
+    Kill,
+    Message,
+    Reason,
+    Refused,
+    Start,
+    Started,
+    decode,
+    encode,
+)
 from forkhttpd.worker.launcher import Answer, Program
 from forkhttpd.worker.launcher import Line as Channel
 from tests.worker.making import Line, open_line
@@ -52,10 +63,14 @@ class Spawner:
 
     def send(self, message: Message) -> None:
         """Send an answer; pipes go with Started."""
+        self.send_raw(encode(message), pipes=2 if isinstance(message, Started) else 0)
+
+    def send_raw(self, data: bytes, *, pipes: int) -> None:
+        """Send what may be no answer, with the ends of so many pipes."""
         assert self._near is not None
-        pipes = [os.pipe() for _ in range(2)] if isinstance(message, Started) else []
-        channel.send(self._near, encode(message), [reading for reading, _ in pipes])
-        for reading, writing in pipes:
+        made = [os.pipe() for _ in range(pipes)]
+        channel.send(self._near, data, [reading for reading, _ in made])
+        for reading, writing in made:
             os.close(reading)
             self._ends.append(writing)
 
@@ -138,3 +153,30 @@ def test_a_spawner_that_is_lost_is_the_answer(spawner: Spawner) -> None:
     spawner.hang_up()
     assert spawner.answers == [None]
     assert not spawner.channel.is_busy
+
+
+@pytest.mark.parametrize(
+    ("data", "pipes"),
+    [
+        (encode(Started(1, 4711, 0.0)), 0),
+        (encode(Started(1, 4711, 0.0)), 1),
+        (encode(Started(1, 4711, 0.0)), 4),
+        (encode(Refused(1, Reason.QUEUE_FULL, 0)), 1),
+        (encode(Exited(1, 0, 0.0, 0.0, 0, 0.0)), 2),
+        (encode(Kill(1, How.NOW)), 1),
+        (b"nothing of ours", 2),
+        (b"", 1),
+    ],
+    ids=["no pipe", "one pipe", "four", "refused", "exited", "no answer", "no message", "the end"],
+)
+def test_a_spawner_that_sends_no_answer_is_lost_and_its_descriptors_are_closed(
+    spawner: Spawner, data: bytes, pipes: int
+) -> None:
+    """It runs as the pool's user, whose programs could make it say anything."""
+    spawner.launch()
+    spawner.receive()
+    spawner.send_raw(data, pipes=pipes)
+    spawner.loop.turn(1)
+    spawner.loop.turn(0)
+    assert spawner.answers == [None]
+    assert not spawner.has_readers()
