@@ -15,6 +15,7 @@ import pytest
 
 from forkhttpd.inquiry import NoAnswer, ask
 from tests.live.asking import control, status
+from tests.live.client import get, open_client
 from tests.live.daemon import DEADLINE, SITE, Daemon, daemon, wait_for
 from tests.live.scene import busy, open_fds
 
@@ -101,6 +102,35 @@ def counted(running: Daemon, requests: int) -> tuple[int, int, int] | None:
     totals = status(running)["totals"]
     found = (totals["requests"], totals["bytes"], totals["started"])
     return found if totals["requests"] >= requests else None
+
+
+def test_O3_who_leaves_in_the_middle_of_requests_has_counted_them_all() -> None:
+    """A worker shows what it has counted every 10 ms, in which many requests have room."""
+    with daemon(SITE.replace("workers = 2", "workers = 1")) as running:
+        running.write("www/page", "page")
+        asked = 0
+        for left in range(1, 6):
+            asked += ask_through_a_reload(running)
+            wait_for(lambda: totals(running)["ended_workers"] == left, "its end")  # noqa: B023
+            assert totals(running)["requests"] == asked
+
+
+def ask_through_a_reload(running: Daemon) -> int:
+    """Ask without a pause until the worker leaves, and be gone before it; return how often."""
+    asked = 1
+    with ThreadPoolExecutor(1) as beside:
+        with open_client(running) as client:
+            client.ask(get("/page"))
+            verdict = beside.submit(running.reload)
+            while client.ask(get("/page")).fields.get("connection") != "close":
+                asked += 1
+        assert verdict.result()
+    return asked + 1
+
+
+def totals(running: Daemon) -> dict[str, float]:
+    found: dict[str, float] = status(running)["totals"]
+    return found
 
 
 def test_O3_in_a_pipe_it_is_plain_and_on_a_terminal_coloured_unless_NO_COLOR(

@@ -69,12 +69,14 @@ def test_C19_an_answer_whose_program_runs_on_is_logged_by_a_worker_that_leaves(
     context: Context, log: Path
 ) -> None:
     request, account = by_program("/report.py")
+    account.stderr = 7
     context.count(request, 200, 5)
     context.finish()
-    context.access_log.finish()
-    assert '"GET /report.py HTTP/1.1" 200 5' in log.read_text()
     account.settle()
+    context.access_log.finish()
+    assert log.read_text().count('"GET /report.py HTTP/1.1" 200 5') == 1
     assert not context.unsettled
+    assert context.complained == 7
 
 
 def test_C19_an_answer_is_logged_once_when_its_program_has_ended_or_takes_too_long(
