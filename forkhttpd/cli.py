@@ -117,12 +117,13 @@ def _programs() -> Mapping[Role, Program]:
 
 def _test(file: Path, *, allow_root: bool) -> int:
     """Print every problem and warning as they are, so that an editor can jump to them."""
+    from forkhttpd.config import htaccess
     from forkhttpd.config.check import Report
     from forkhttpd.config.examination import examine
 
     try:
         config, report = examine(file, allow_root=allow_root)
-        found = [*cgroups.warnings(config), *lint.warnings(config)]
+        found = [*cgroups.warnings(config), *lint.warnings(config), *htaccess.warnings(config)]
         report.warnings.extend(read(file).tell(found, kind="warning: "))
     except ConfigError as error:
         report = Report(error.problems, [])

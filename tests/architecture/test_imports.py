@@ -147,6 +147,7 @@ LATE = {
     ("cli", "config.check"),
     ("cli", "config.dump"),
     ("cli", "config.examination"),
+    ("cli", "config.htaccess"),
     ("cli", "config.load"),
     ("config.examination", "config.load"),
     ("config.reader", "config.examination"),

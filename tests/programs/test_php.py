@@ -9,7 +9,7 @@ import pytest
 
 from tests.live.daemon import Daemon, daemon
 from tests.programs.curl import curl
-from tests.programs.manual import changed, example, with_mounts
+from tests.programs.manual import changed, example, section, with_mounts
 from tests.programs.peers import need
 
 PICTURE = os.urandom(1 << 20)
@@ -121,6 +121,48 @@ def test_C13_C18_what_php_complains_of_stands_in_the_log(wiki: Daemon) -> None:
     wiki.await_log("PHP Fatal error:  Uncaught Error: Call to undefined function no_such_function")
     line = next(line for line in wiki.log.splitlines() if "PHP Fatal" in line)
     assert f"{wiki.directory}/wiki/broken.php[" in line
+
+
+def test_C18_what_htaccess_kept_elsewhere_is_kept_by_a_mount(pool: str) -> None:
+    """And `-t` names it until then."""
+    kept = next(part for part in section("PHP").split("\n\n") if "deny    = " in part)
+    with daemon(start=False) as running:
+        running.write("wiki/data/.htaccess", "Require all denied\n")
+        running.write("wiki/data/page.txt", "of members")
+        running.write("wiki/data/page.php", "<?php echo 'of members';")
+        running.write("wiki/open.txt", "of all")
+        told = []
+        for text in (example("PHP", "toml"), f"{example('PHP', 'toml')}\n{kept}\n"):
+            text = changed(text, **{"/srv/wiki": f"{running.directory}/wiki"})
+            running.configure(with_mounts(text, pool=pool))
+            told.append(running.command("-t").stderr)
+        assert "/wiki/data/.htaccess keeps people out, but nothing reads it here" in told[0]
+        assert "htaccess" not in told[1]
+        running.start()
+        assert curl(url(running, "open.txt")).text == "of all"
+        for name in ("page.txt", "page.php", ""):
+            assert curl(url(running, f"data/{name}")).status == 403
+
+
+def test_C18_php_program_for_addresses_without_a_file(pool: str) -> None:
+    text = section("PHP")
+    assert '`cgi = "/srv/wiki/index.php"`' in text
+    assert "`/wiki/assets/`" in text
+    mounts = (
+        '[[site.mount]]\npath = "/wiki/"\ncgi = "wiki/index.php"\n'
+        'interpreter = "/usr/bin/php-cgi"\n\n'
+        '[[site.mount]]\npath = "/wiki/assets/"\ndocroot = "wiki/assets"\n'
+    )
+    need("php-cgi", package="php-cgi")
+    with daemon(start=False) as running:
+        running.write("wiki/index.php", INDEX)
+        running.write("wiki/assets/style.css", "body { color: teal }")
+        running.configure(with_mounts(mounts, pool=pool))
+        running.start()
+        assert curl(url(running, "")).text == "index of /wiki, path /\n"
+        reply = curl(url(running, "2026/a%20post?x=1"), "-d", "name=me")
+        assert reply.text == "index of /wiki, path /2026/a post\n"
+        assert curl(url(running, "assets/style.css")).text == "body { color: teal }"
 
 
 def test_C6_C18_options_in_a_query_are_no_options_of_php(wiki: Daemon) -> None:
