@@ -29,8 +29,8 @@ class Reload:
         self.wanted = False
 
     def ask(self, *, busy: bool) -> None:
-        """Take in a HUP."""
-        if busy:
+        """Take in a HUP; of many that wait together the first is worth a line."""
+        if busy and not self.wanted:
             self._do(actions.Log(INFO, "reload: waits until the last change is done"))
         self.wanted = True
 

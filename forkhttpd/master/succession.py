@@ -89,9 +89,11 @@ class Succession:
     # The old master's side.
 
     def ask(self, *, busy: bool) -> None:
-        """Take in a USR2."""
+        """Take in a USR2; of many that wait together the first is worth a line."""
         if self._refusal:
             self._do(actions.Log(WARNING, f"upgrade refused: {self._refusal}"))
+            return
+        if self.wanted:
             return
         if self.predecessor is not Predecessor.ABSENT:
             self._do(actions.Log(INFO, "upgrade: waits until the old master has left"))

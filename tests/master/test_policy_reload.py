@@ -298,6 +298,14 @@ def test_a_HUP_during_a_reload_is_kept_and_many_are_one() -> None:
     assert only(play.yields(*play.workers(1)), actions.Load) == [actions.Load(3)]
 
 
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGUSR2])
+def test_a_storm_of_signals_that_wait_is_one_line(number: signal.Signals) -> None:
+    play = Play().serve()
+    play.signal(signal.SIGHUP)
+    play.next_plan()
+    assert len([line for _ in range(100) for line in logged(play.signal(number))]) == 1
+
+
 def test_a_HUP_during_a_reload_that_fails_is_kept_too() -> None:
     play = Play().serve()
     play.signal(signal.SIGHUP)
