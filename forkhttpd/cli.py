@@ -36,6 +36,8 @@ WORDS: dict[str, ModuleType] = {"explain": explain, "status": status}
 # may have heard of it 15 s before that.
 _PATIENCE = 60.0
 _PATIENCE_OF_MASTER = 12.0
+# So long it does nothing else; who asks it has to wait for longer.
+_PATIENCE_WITH_MASTER = 15.0
 
 
 def main(argv: Sequence[str] | None = None, *, reader: Reader | None = None) -> int:
@@ -198,12 +200,15 @@ def _reload(source: Source) -> bool:
 def _await_verdict(path: Path) -> dict[str, Any]:
     """Ask; once more when a master took the question along: perhaps it left to a new one."""
     try:
-        return ask(path, "reload", patience=None)
+        return ask(path, "reload", patience=_PATIENCE_WITH_MASTER)
     except NoAnswer as silence:
         if not silence.asked:
             raise
+        message = "the master answers nobody: it hangs, or somebody has stopped it (SIGSTOP)"
+        if silence.hangs:
+            raise StartupError(message, exit_code=ExitCode.UNAVAILABLE) from None
     try:
-        return ask(path, "reload", patience=None)
+        return ask(path, "reload", patience=_PATIENCE_WITH_MASTER)
     except NoAnswer:
         message = "the master stopped before it came to a verdict"
         raise StartupError(message, exit_code=ExitCode.UNAVAILABLE) from None

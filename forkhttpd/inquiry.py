@@ -17,18 +17,20 @@ _LONGEST_ANSWER = 8 << 20  # bytes; all slots of the scoreboard, taken, are some
 class NoAnswer(Exception):
     """Nobody answers: there is no such socket, nobody listens, or the master has gone.
 
-    asked: whether somebody was there to take the question.
+    asked: whether somebody was there to take the question; hangs: and still is, but does nothing.
     """
 
-    def __init__(self, reason: str, *, asked: bool) -> None:
+    def __init__(self, reason: str, *, asked: bool, hangs: bool = False) -> None:
         super().__init__(reason)
         self.asked = asked
+        self.hangs = hangs
 
 
-def ask(path: Path, request: str, *, patience: float | None) -> dict[str, Any]:
+def ask(path: Path, request: str, *, patience: float) -> dict[str, Any]:
     """Return the answer to `status` or `reload`.
 
-    `patience` is in seconds, for each step; None waits for as long as the master is there.
+    `patience` is in seconds, for each step.  The verdict on a reload takes as long as it takes, so
+    there it is what the master has to show that it lives, in which it answers somebody else.
     Raises NoAnswer, and OSError where there is somebody that we may not ask.
     """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as connection:
@@ -38,9 +40,11 @@ def ask(path: Path, request: str, *, patience: float | None) -> dict[str, Any]:
             _connect(connection, path)
             connection.sendall(request.encode() + b"\n")
             asked = True
-            answer = _receive(connection)
+            while not (answer := _receive(connection, may_wait=request == "reload")):
+                ask(path, "status", patience=patience)
         except (FileNotFoundError, ConnectionError, TimeoutError, BlockingIOError) as error:
-            raise NoAnswer(describe(error), asked=asked) from None
+            hangs = asked and isinstance(error, TimeoutError)
+            raise NoAnswer(describe(error), asked=asked, hangs=hangs) from None
     if not answer.endswith(b"\n"):
         raise NoAnswer("the master has gone before it answered", asked=True)
     found: dict[str, Any] = json.loads(answer)
@@ -56,10 +60,18 @@ def _connect(connection: socket.socket, path: Path) -> None:
         os.close(directory)
 
 
-def _receive(connection: socket.socket) -> bytes:
+def _receive(connection: socket.socket, *, may_wait: bool) -> bytes:
+    """Return the answer; nothing if it has not begun and may wait."""
     answer = bytearray()
-    while piece := connection.recv(1 << 16):
-        answer += piece
-        if len(answer) > _LONGEST_ANSWER:
-            raise ConnectionError("the answer does not end")
+    try:
+        while piece := connection.recv(1 << 16):
+            answer += piece
+            if len(answer) > _LONGEST_ANSWER:
+                raise ConnectionError("the answer does not end")
+    except TimeoutError:
+        if not may_wait or answer:
+            raise
+        return b""
+    if not answer:
+        raise ConnectionError("the master has gone before it answered")
     return bytes(answer)
