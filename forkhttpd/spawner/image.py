@@ -9,7 +9,7 @@ import os
 from contextlib import suppress
 from os import open as _open
 from os import pwrite
-from typing import List, NamedTuple, Sequence
+from typing import List, Mapping, NamedTuple, Sequence
 
 _ARG_START = 48 - 3  # fields of /proc/PID/stat, proc(5), counted from the one after the name
 _MARKER = b"UNIQUE_ID="
@@ -42,12 +42,13 @@ class Image(NamedTuple):
         words = b"\0".join(map(os.fsencode, argv)).ljust(_LONGEST_TITLE, b"\0")
         return Command(words, os.fsencode(argv[-1]).rpartition(b"/")[2][:15])
 
-    def environment(self, env: Sequence[bytes]) -> bytes:
+    def environment(self, env: Mapping[bytes, bytes]) -> bytes:
         """Return how to show an environment."""
-        entries = b"\0".join(env)
-        if len(entries) < self.env_end - self.env_start:
-            return entries
-        return b"\0".join(self._that_fits(env))
+        entries = list(map(b"=".join, env.items()))
+        shown = b"\0".join(entries)
+        if len(shown) < self.env_end - self.env_start:
+            return shown
+        return b"\0".join(self._that_fits(entries))
 
     def show(self, command: Command, entries: bytes) -> None:
         """Show a command and its environment, where a title has been shown.
@@ -72,11 +73,11 @@ class Image(NamedTuple):
         except OSError:
             pass
 
-    def _that_fits(self, env: Sequence[bytes]) -> List[bytes]:
+    def _that_fits(self, entries: Sequence[bytes]) -> List[bytes]:
         """Whole entries only; first the one that marks our descendants."""
         room = self.env_end - self.env_start - 1
         chosen: List[bytes] = []
-        for entry in sorted(env, key=lambda entry: not entry.startswith(_MARKER)):
+        for entry in sorted(entries, key=lambda entry: not entry.startswith(_MARKER)):
             room -= len(entry) + 1
             if room < 0:
                 return chosen

@@ -10,15 +10,14 @@ import os
 import sys
 from contextlib import suppress
 from types import ModuleType
-from typing import Any, Dict, FrozenSet, Iterable, List, NamedTuple, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Tuple
 
 # What takes effect when an interpreter or its C library starts, and never again.  A program that
 # is to have another value than its spawner had cannot run in a fork of it.  (The last is Debian's:
 # sysconfig reads it as it is imported, and zoneinfo and pydoc import sysconfig.)
-_STARTING = (
-    *(b"PYTHON", b"_PYTHON", b"LC_", b"LD_", b"MALLOC_", b"GLIBC_", b"OPENSSL_", b"SSL_"),
-    *(b"LANG=", b"LANGUAGE=", b"TZ=", b"TZDIR=", b"LOCPATH=", b"HOME="),
-    b"DEB_PYTHON_INSTALL_LAYOUT=",
+_PREFIXES = (b"PYTHON", b"_PYTHON", b"LC_", b"LD_", b"MALLOC_", b"GLIBC_", b"OPENSSL_", b"SSL_")
+_NAMES = frozenset(
+    (b"LANG", b"LANGUAGE", b"TZ", b"TZDIR", b"LOCPATH", b"HOME", b"DEB_PYTHON_INSTALL_LAYOUT")
 )
 
 # Takes no part in anything: holds the place where /proc shows a program's environment.
@@ -39,7 +38,7 @@ class Origin(NamedTuple):
     hooks: List[Any]
     directories: Dict[str, Any]
     warnings: List[Any]
-    starting: FrozenSet[bytes]
+    starting: Dict[bytes, bytes]
     coerced: Tuple[Tuple[bytes, bytes], ...]
     executable: str
     base_executable: str
@@ -56,7 +55,6 @@ def note(
     """Add what the import of our own modules has not changed."""
     given = _given_environment()
     os.environb.pop(ROOM.encode(), None)
-    names = {entry.partition(b"=")[0] for entry in given}
     return Origin(
         namespace=namespace,
         modules=modules,
@@ -68,19 +66,20 @@ def note(
         },
         warnings=list(_warnings.filters),
         starting=starting_entries(given),
-        coerced=tuple((name, os.environb[name]) for name in os.environb if name not in names),
+        coerced=tuple((name, os.environb[name]) for name in os.environb if name not in given),
         executable=sys.executable,
         base_executable=sys._base_executable,  # type: ignore[attr-defined]
     )
 
 
-def starting_entries(env: Iterable[bytes]) -> FrozenSet[bytes]:
+def starting_entries(env: Mapping[bytes, bytes]) -> Dict[bytes, bytes]:
     """Return the entries that take effect at the start only."""
-    return frozenset([entry for entry in env if entry.startswith(_STARTING)])
+    return {name: env[name] for name in env if name in _NAMES or name.startswith(_PREFIXES)}
 
 
-def _given_environment() -> List[bytes]:
+def _given_environment() -> Dict[bytes, bytes]:
     """Return what execve was given; os.environ has what was added since."""
     with suppress(OSError), open("/proc/self/environ", "rb") as file:
-        return [entry for entry in file.read().split(b"\0") if entry]
-    return [name + b"=" + value for name, value in os.environb.items()]
+        entries = [entry.partition(b"=") for entry in file.read().split(b"\0") if entry]
+        return {name: value for name, _, value in entries}
+    return dict(os.environb)

@@ -33,9 +33,11 @@ class Peer:
 
     def send(self, message: Message, fds: Sequence[int] = ()) -> None:
         """Send a message, now or later; `fds` become the peer's to close."""
-        self._outbox.append((encode(message), fds))
-        if len(self._outbox) == 1:
-            self.flush()
+        data = encode(message)
+        if self._outbox or not self._send(data, fds):
+            self._outbox.append((data, fds))
+        else:
+            channel.close_all(fds)
 
     def flush(self) -> None:
         """Send what waits, as far as the worker takes it."""

@@ -104,7 +104,8 @@ class Pool:
         for request in self._admission.expire(now=now):
             self._refuse(request, Reason.QUEUE_TIMEOUT)
         self._admit(now)
-        self._kill_overdue(now)
+        if self._ending:
+            self._kill_overdue(now)
         if self._descendants.pending:
             self._descendants.sweep(self._spared())
         self._cgroups.tidy(now)

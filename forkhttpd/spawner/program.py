@@ -15,7 +15,7 @@ from forkhttpd.spawner.protocol import Start
 
 Key = Tuple[Peer, int]  # ids are unique within their channel only
 
-MARKER = b"UNIQUE_ID="
+MARKER = b"UNIQUE_ID"
 
 NOTHING = 0  # the spawner's own stdin, which is /dev/null
 
@@ -76,7 +76,8 @@ class Program:
         self.share = request.share
         self.pid = pid
         self.leave_background = start.leave_background
-        self.marker = next((entry for entry in start.env if entry.startswith(MARKER)), b"")
+        name = start.env.get(MARKER)
+        self.marker = b"" if name is None else MARKER + b"=" + name
         self.started = time.monotonic()
         self.overdue = False
 
@@ -145,7 +146,7 @@ def _execute(start: Start, stdio: Sequence[int]) -> int:
         return os.posix_spawn(
             start.argv[0],
             start.argv,
-            dict([entry.split(b"=", 1) for entry in start.env]),
+            start.env,
             file_actions=[
                 (os.POSIX_SPAWN_DUP2, fd, number) for number, fd in enumerate(stdio) if fd != number
             ],

@@ -51,7 +51,7 @@ class Reason(IntEnum):
 class Start(NamedTuple):
     """Start `argv[0]` in the directory `cwd`, with exactly this environment.
 
-    env: b"KEY=value" each; b"UNIQUE_ID=…" marks the program's descendants (see descendants.py);
+    env: UNIQUE_ID in it marks the program's descendants (see descendants.py);
     leave_background: what still runs when the program ends may go on;
     share, most: how many programs of this share may run at once, beside the pool's limit; 0 is any;
     has_input: whether stdin is to have anything, else it is /dev/null.
@@ -60,7 +60,7 @@ class Start(NamedTuple):
 
     id: int
     argv: Tuple[bytes, ...]
-    env: Tuple[bytes, ...]
+    env: Dict[bytes, bytes]
     cwd: bytes
     leave_background: bool
     share: bytes = b""
@@ -167,7 +167,8 @@ def _decode_flat(kind: int, data: bytes) -> Message:
 def _encode_start(start: Start) -> bytes:
     _check(start)
     argc, envc = len(start.argv), len(start.env)
-    strings = b"\0".join((start.cwd, start.share, *start.argv, *start.env))
+    entries = map(b"=".join, start.env.items())
+    strings = b"\0".join((start.cwd, start.share, *start.argv, *entries))
     if strings.count(b"\0") != 1 + argc + envc:
         raise ProtocolError("a NUL in a string")
     head = _START.pack(
@@ -188,7 +189,7 @@ def _decode_start(data: bytes) -> Start:
     cwd, share, *rest = data[_START.size :].split(b"\0")
     if len(data) != _START.size + size or len(rest) != argc + envc:
         raise ProtocolError("not as many strings, or bytes of them, as were promised")
-    argv, env = tuple(rest[:argc]), tuple(rest[argc:])
+    argv, env = tuple(rest[:argc]), dict([entry.split(b"=", 1) for entry in rest[argc:]])
     start = Start(id_, argv, env, cwd, leave_background, share, most, has_input)
     _check(start)
     return start
@@ -198,5 +199,5 @@ def _check(start: Start) -> None:
     """Refuse what execve(2) cannot be told."""
     if not start.argv or not start.argv[0]:
         raise ProtocolError("no program named")
-    if [entry for entry in start.env if entry.find(b"=") < 1]:
+    if b"" in start.env:
         raise ProtocolError("an environment entry has no name")

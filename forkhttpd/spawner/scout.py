@@ -106,7 +106,7 @@ def _settle_in(report: int) -> int:
 def _look(task: Task, origin: Origin, stash: Stash, written: int) -> Report:
     code, first, imports = _read_script(task) if task.file else (None, [], [])
     wanted = [*task.modules, *(_with_later(imports, origin) if task.read_imports else ())]
-    traces = Traces(written, known=lambda name: bool(starting_entries([name + b"="])))
+    traces = Traces(written, known=lambda name: bool(starting_entries({name: b""})))
     modules: List[str] = []
     failed: Dict[str, str] = {}
     for name in wanted:

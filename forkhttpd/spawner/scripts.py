@@ -109,7 +109,7 @@ class Scripts:
 
 
 def _search_path(start: Start) -> bytes:
-    return next((entry[5:] for entry in reversed(start.env) if entry.startswith(b"PATH=")), b"")
+    return start.env.get(b"PATH", b"")
 
 
 def _head(file: str) -> bytes:

@@ -13,7 +13,7 @@ import sys
 from importlib.machinery import SourceFileLoader
 from os import putenv, unsetenv
 from types import CodeType
-from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from forkhttpd.spawner.ending import Ending, ending, known_modules
 from forkhttpd.spawner.image import Command, Image, find
@@ -32,22 +32,19 @@ IGNORED = (signal.SIGPIPE, signal.SIGXFSZ)
 _ENVIRONMENT: Dict[bytes, bytes] = os.environ._data  # type: ignore[attr-defined]
 
 # Variables that are the same in all requests for a script, and say nothing of a client.
-_SAME = tuple(
-    name + b"="
-    for name in (
-        b"DOCUMENT_ROOT",
-        b"GATEWAY_INTERFACE",
-        b"HTTPS",
-        b"PATH",
-        b"REDIRECT_STATUS",
-        b"REQUEST_SCHEME",
-        b"SCRIPT_FILENAME",
-        b"SCRIPT_NAME",
-        b"SERVER_ADDR",
-        b"SERVER_PORT",
-        b"SERVER_PROTOCOL",
-        b"SERVER_SOFTWARE",
-    )
+_SAME = (
+    b"DOCUMENT_ROOT",
+    b"GATEWAY_INTERFACE",
+    b"HTTPS",
+    b"PATH",
+    b"REDIRECT_STATUS",
+    b"REQUEST_SCHEME",
+    b"SCRIPT_FILENAME",
+    b"SCRIPT_NAME",
+    b"SERVER_ADDR",
+    b"SERVER_PORT",
+    b"SERVER_PROTOCOL",
+    b"SERVER_SOFTWARE",
 )
 
 
@@ -84,7 +81,7 @@ class Stage:
         self._environment = dict(os.environb)
         self._saved: Tuple[Any, ...] = ()
 
-    def set(self, script: Script, env: Sequence[bytes], *, fed: bool) -> Scene:
+    def set(self, script: Script, env: Environment, *, fed: bool) -> Scene:
         """Make the interpreter what it would be at the first line of the script, for `begin`.
 
         env: of a request; what is the same in all of them is set already; fed: whether stdin is a
@@ -100,7 +97,7 @@ class Stage:
             sys._base_executable,  # type: ignore[attr-defined]
         )
         _restore(self._origin)
-        same = _dictionary([entry for entry in env if entry.startswith(_SAME)])
+        same = {name: env[name] for name in _SAME if name in env}
         set_environment(same, self._origin.coerced)
         for number, _, handler in self._handlers:
             _signal.signal(number, handler)
@@ -131,9 +128,9 @@ class Stage:
             self._streams,
         )
 
-    def orders(self, env: Sequence[bytes]) -> Orders:
+    def orders(self, env: Environment) -> Orders:
         """Return what a spare is to be told for a request."""
-        return _dictionary(env), self._image.environment(env)
+        return env, self._image.environment(env)
 
     def strike(self) -> None:
         """Be the spawner again.  A SIGCHLD of meanwhile is lost: look for who has ended."""
@@ -212,10 +209,6 @@ def set_environment(env: Environment, coerced: Sequence[Tuple[bytes, bytes]]) ->
         unsetenv(name)
     for name, value in data.items() - before.items():
         putenv(name, value)
-
-
-def _dictionary(env: Iterable[bytes]) -> Environment:
-    return {name: value for name, _, value in [entry.partition(b"=") for entry in env]}
 
 
 def _name_interpreter(script: Script, origin: Origin) -> None:

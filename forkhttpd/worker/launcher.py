@@ -270,7 +270,7 @@ class Launcher:
         start = Start(
             id=line.new_id(),
             argv=tuple(map(os.fsencode, argv)),
-            env=tuple([f"{name}=".encode() + value for name, value in env.items()]),
+            env={name.encode(): value for name, value in env.items()},
             cwd=os.fsencode(cwd),
             leave_background=leave_background,
             share=os.fsencode(share[0]),

@@ -16,7 +16,8 @@ from forkhttpd.spawner.protocol import Start
 from tests.spawner.driver import children_of
 from tests.spawner.worker import wait_until
 
-MARKER = b"UNIQUE_ID=descendants-1"
+NAME = b"descendants-1"
+MARKER = b"UNIQUE_ID=" + NAME
 
 
 class Sleepers:
@@ -60,7 +61,7 @@ def sleepers() -> Iterator[Sleepers]:
 def ended() -> Iterator[Program]:
     """A program that has ended: the last pid there can be, so that nobody has its session."""
     with socket.socket() as end:
-        start = Start(1, (b"/bin/true",), (b"A=1", MARKER), b"/", False)
+        start = Start(1, (b"/bin/true",), {b"A": b"1", b"UNIQUE_ID": NAME}, b"/", False)
         yield Program(Request(Peer(end), start, spool=None), pid=(1 << 22) - 1, cgroup=None)
 
 

@@ -104,7 +104,8 @@ class Worker:
         run = Run(reused_id or len(self.runs) + 1)
         marker = f"UNIQUE_ID={self._token}-{run.id}".encode()
         words = tuple(os.fsencode(word) for word in argv)
-        entries, place = (PATH, marker, *env), os.fsencode(str(cwd))
+        entries = dict([entry.split(b"=", 1) for entry in (PATH, marker, *env)])
+        place = os.fsencode(str(cwd))
         start = Start(run.id, words, entries, place, leave_background, has_input=has_input)
         self.runs[run.id] = run
         self._stdin[run.id] = stdin

@@ -40,12 +40,12 @@ class Spawner:
         self._ends: list[int] = []
         self._near: socket.socket | None = None
 
-    def launch(self, env: bytes = b"A=b") -> Task:
+    def launch(self, value: bytes = b"b") -> Task:
         """Have the worker ask for a program."""
 
         async def launch() -> None:
             start = Start(
-                self.channel.new_id(), (b"/bin/true",), (env,), b"/", leave_background=False
+                self.channel.new_id(), (b"/bin/true",), {b"A": value}, b"/", leave_background=False
             )
             self.answers.append(await self.channel.launch(start, None))
 
