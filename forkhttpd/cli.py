@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from forkhttpd import cgroups, commandline, explain, log, quick, status
+from forkhttpd import cgroups, commandline, explain, log, quick, reach, status
 from forkhttpd.bundle import compiled, exec_spawner
 from forkhttpd.commandline import SIGNALS
 from forkhttpd.config import Config, whereabouts
@@ -97,6 +97,8 @@ def _run(file: Path, reader: Reader, *, allow_root: bool, daemonize: bool) -> in
     reading = reader.result(patience=_PATIENCE)
     read_system_types()
     _say(reading.warnings, "WARNING")
+    if daemonize:
+        _say(_unheard(reading.config), "WARNING")
     whole_path = file.absolute()  # a daemon's directory is another one by the time of a reload
 
     def load() -> Config:
@@ -109,6 +111,16 @@ def _run(file: Path, reader: Reader, *, allow_root: bool, daemonize: bool) -> in
         return reading.config
 
     return run(reading.config, load=load, programs=_programs(), daemonize=daemonize, path=file)
+
+
+def _unheard(config: Config) -> Iterable[str]:
+    """Yield what gets lost in the background, where standard output and error are nobody's."""
+    logs = {"[log] access": config.log.access, "[log] error": config.log.error}
+    for key, place in logs.items():
+        if place in ("stdout", "stderr"):
+            yield f'{key}: in the background nobody reads {place}; write a file, or "off"'
+    if config.pid_file is None:
+        yield "pid_file: missing, so -s and status cannot find it; write the path of a file"
 
 
 def _programs() -> Mapping[Role, Program]:
@@ -125,7 +137,8 @@ def _test(file: Path, *, allow_root: bool) -> int:
 
     try:
         config, report = examine(file, allow_root=allow_root)
-        found = [*cgroups.warnings(config), *lint.warnings(config), *htaccess.warnings(config)]
+        told = (cgroups.warnings, lint.warnings, htaccess.warnings, reach.warnings)
+        found = [finding for warnings in told for finding in warnings(config)]
         report.warnings.extend(read(file).tell(found, kind="warning: "))
     except ConfigError as error:
         report = Report(error.problems, [])

@@ -2,7 +2,7 @@
 
 It reads the configuration, not a running server, and asks the same parts that would answer: the
 router for the mount, the mount's resolver for the file or the program, the gateway's builder for
-the environment.  No program is run.  Rights are those of who asks, so ask as who serves.
+the environment.  No program is run.  Asked by root, it looks as `user`, who would serve.
 """
 
 import argparse
@@ -26,6 +26,7 @@ from forkhttpd.http1.headers import Fields
 from forkhttpd.http1.request import Endpoint, HeaderSection, Hop, Request, RequestLine, Version
 from forkhttpd.http1.writer import body_length, reason_phrase
 from forkhttpd.loop import Loop
+from forkhttpd.privileges import become
 from forkhttpd.worker.guards import unguarded
 from forkhttpd.worker.router import Route, Router, document_root
 
@@ -37,7 +38,10 @@ Line = tuple[str, str]
 
 
 def main(argv: Sequence[str]) -> int:
-    """Do what the arguments after "explain" say.  Raises SystemExit 2 for usage, StartupError."""
+    """Do what the arguments after "explain" say.  Raises SystemExit 2 for usage, StartupError.
+
+    Whoever asks has the rights of a worker from then on.
+    """
     from forkhttpd.config.load import parse  # pydantic, which the command that serves goes without
 
     arguments = make_parser().parse_args(argv)
@@ -47,6 +51,7 @@ def main(argv: Sequence[str]) -> int:
         request = _request(arguments.url, config)
     except HTTPError as error:
         raise StartupError(f"{error.status} {error.reason}", exit_code=ExitCode.USAGE) from None
+    become(config.user, config.group, no_new_privileges=True)  # like a worker
     for margin, text in _explain(request, config, source):
         print(f"{margin:12}{text}".rstrip())
     return ExitCode.STOPPED
@@ -170,6 +175,8 @@ def _script_lines(script: Script, mount: Mount, pool: Pool) -> Iterator[Line]:
     runs = f"{script.interpreter} {script.file}" if script.interpreter else script.file
     yield "program", runs
     yield "", f"in {script.directory}"
+    if pool.user and not os.access(script.file, os.R_OK):
+        return  # who runs it may read it
     for sentence in lint.script_warnings(script.file, mount, pool):
         yield "but", sentence
 

@@ -148,7 +148,8 @@ def _refusal(path: Path) -> str:
     pid = holder(path)
     who = f"pid {pid}" if pid else "another process"
     with contextlib.suppress(psutil.Error):
-        who += f" ({' '.join(psutil.Process(pid).cmdline())})" if pid else ""
+        # A process that has given itself a title has blanks behind it.
+        who += f" ({' '.join(psutil.Process(pid).cmdline()).strip()})" if pid else ""
     return f"{path}: already running: {who} holds the PID file; stop it or use another pid_file"
 
 

@@ -80,6 +80,18 @@ def test_M18_the_command_returns_0_when_the_daemon_serves() -> None:
         assert len(running.log.split(" ready: ")) == 2
 
 
+def test_M18_what_nobody_will_read_is_told_before() -> None:
+    """A daemon by a file of a few lines had no log, and no way to stop it but kill."""
+    config = SITE.replace('access = "access.log"\n', "").replace("pid_file", "#")
+    with background(config) as running:
+        running.write("python", "#!/bin/sh\nexit 3\n", mode=0o755)  # so that none is left to find
+        running.configure(config + f'\n[pool.default]\npython = "{running.directory}/python"\n')
+        access, error, pid_file, _ = running.command("--daemon").stderr.splitlines()
+    assert "[log] access: in the background nobody reads stdout; write a file" in access
+    assert "[log] error: in the background nobody reads stderr" in error
+    assert "pid_file: missing, so -s and status cannot find it" in pid_file
+
+
 def test_M18_the_daemon_has_let_go_of_where_it_was_started() -> None:
     with background() as running:
         assert running.command("--daemon").returncode == 0
@@ -185,7 +197,8 @@ def test_M9_a_second_daemon_is_refused_and_told_who_holds_the_file(
     with daemon() as running:
         done = running.command(*arguments)
         assert done.returncode == 69
-        (line,) = done.stderr.splitlines()
+        line = done.stderr.splitlines()[-1]
+        assert "  " not in line
         assert f"already running: pid {running.process.pid} (forkhttpd: master [" in line
         assert pid_in_file(running) == running.process.pid
         assert running.command("-s", "stop").returncode == 0
