@@ -13,8 +13,8 @@ from typing import Any, Final, Protocol
 from forkhttpd.chronicle import Chronicle, Row, Sample
 from forkhttpd.config import Config
 from forkhttpd.http1.request import Request
-from forkhttpd.inheritance import Inheritance
 from forkhttpd.overview import Overview, look
+from forkhttpd.scoreboard import Scoreboard, Slot
 from forkhttpd.worker.tally import Tally
 
 _LONGEST_TEXT: Final = 120  # characters of a path in the notes
@@ -42,15 +42,15 @@ class Worker(Protocol):
 class Observer:
     """One per worker."""
 
-    __slots__ = ("_chronicle", "_has_notes", "_next", "_row", "_scoreboard", "_worker", "tally")
+    __slots__ = ("_chronicle", "_has_notes", "_row", "_scoreboard", "_second", "_worker", "tally")
 
-    def __init__(self, inheritance: Inheritance, worker: Worker) -> None:
-        self._scoreboard = inheritance.scoreboard
-        self._chronicle = Chronicle(inheritance.scoreboard.fd)
-        self._row = Row(inheritance.scoreboard.fd, inheritance.slot.index)
+    def __init__(self, scoreboard: Scoreboard, slot: Slot, worker: Worker) -> None:
+        self._scoreboard = scoreboard
+        self._chronicle = Chronicle(scoreboard.fd)
+        self._row = Row(scoreboard.fd, slot.index)
         self._worker = worker
         self._has_notes = False
-        self._next = 0.0
+        self._second = 0
         self.tally = Tally(self._row, site_of=worker.site_name)
 
     @property
@@ -75,8 +75,8 @@ class Observer:
     def tend(self, now: float, time: float) -> None:
         """Do what is due, once per turn; `now` is the loop's clock, `time` the wall's."""
         self.tally.flush_when_due(now)
-        if time >= self._next:
-            self._next = int(time) + 1
+        if int(time) != self._second:  # which may be an earlier one: clocks are set back, too
+            self._second = int(time)
             if not self._chronicle.has_sample(int(time)):
                 self._chronicle.remember(self.overview().sample())
             self._note(now)

@@ -103,7 +103,8 @@ class Worker:
         self._loop = loop = Loop(report=self._report)
         self._access_log = AccessLog(inheritance.access_log, format=config.log.format)
         self._launcher = Launcher(loop, inheritance.doors)
-        self._observer = observer = Observer(inheritance, self) if is_wanted(config) else None
+        board, slot = inheritance.scoreboard, inheritance.slot
+        self._observer = observer = Observer(board, slot, self) if is_wanted(config) else None
         self._gate = gate = Gate(inheritance, known=known, loop=loop, log=log)
         self._router = router = Router(
             config,

@@ -1,4 +1,4 @@
-"""`forkhttpd status`, and the verdict that `-s reload` waits for (O3, O10)."""
+"""`forkhttpd status`: what the master says of itself and its children (O3)."""
 
 import json
 import os

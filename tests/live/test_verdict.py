@@ -11,8 +11,6 @@ from forkhttpd.inquiry import NoAnswer, ask
 from tests.live.asking import control, status
 from tests.live.daemon import DEADLINE, SITE, daemon, wait_for
 
-SLEEPER = "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\n'\necho begun\nexec sleep 60\n"
-
 
 def test_O10_reload_waits_for_the_verdict() -> None:
     with daemon() as running:
