@@ -10,8 +10,8 @@ for a small file the whole answer, which every plain GET shares.  Its rules:
   of a file that changed within the last `GRAIN` seconds is not kept, nor that of one that changed
   in the future, by a clock that was turned back.
 * What is stored through a shared mapping (mmap(2)) changes a timestamp with the first store into a
-  clean page, and with none after that until the page has been written back; on tmpfs with none at
-  all.  Whoever keeps such a mapping for longer than `GRAIN` is not seen, and README says so.
+  clean page, and with none after that until the page has been written back, which on tmpfs it
+  never is.  Whoever keeps such a mapping for longer than `GRAIN` is not seen; README says so.
 * The stat names the file from the top of the file system, not below a descriptor.  This notices a
   whole docroot replaced by another (see `docroot`), and costs 0.14 µs more.
 * Of a large file only the facts are kept, to be found again by the identity of the file that was
