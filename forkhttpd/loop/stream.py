@@ -134,7 +134,8 @@ class Stream:
     async def send_file(self, fd: int, start: int, length: int, patience: float) -> int:
         """Send some of a file without it passing through us (sendfile(2)); return how much.
 
-        Raises DeadlineExceeded, Disconnected, and EOFError when the file ends before `start`.
+        Raises DeadlineExceeded, Disconnected, EOFError when the file ends before `start`, and
+        OSError when it cannot be read.
         """
         while True:
             try:
@@ -143,6 +144,7 @@ class Stream:
                 await self.port.writable(self._loop.now + patience)
                 continue
             except OSError as error:
+                os.pread(fd, 1, start)  # sendfile does not say which of the two ends has failed
                 raise Disconnected from error
             if sent == 0:
                 raise EOFError(f"{length} bytes are missing")
@@ -151,16 +153,14 @@ class Stream:
             return sent
 
     def send_file_now(self, fd: int, start: int, length: int) -> int:
-        """Send of a file what finds room now, return how much; raises Disconnected.
+        """Send of a file what finds room now, return how much.
 
-        0 may also mean that the file has no more: then `send_file` will tell.
+        0 may also mean that there is no more of the file, or nobody to send to: `send_file` tells.
         """
         try:
             return os.sendfile(self.port.fd, fd, start, min(length, _SENDFILE_SIZE))
-        except BlockingIOError:
+        except OSError:
             return 0
-        except OSError as error:
-            raise Disconnected from error
 
     def has_left(self) -> bool:
         """Whether the peer has closed its side and nothing of it is left to read."""

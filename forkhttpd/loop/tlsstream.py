@@ -314,11 +314,8 @@ class TLSStream:
 
 
 def read_piece(fd: int, start: int, length: int) -> bytes:
-    """Return some of a file, as much as is good to encrypt at once.  Raises EOFError."""
-    try:
-        data = os.pread(fd, min(length, _PIECE), start)
-    except OSError as error:
-        raise EOFError(f"{length} bytes cannot be read: {error.strerror}") from None
+    """Return some of a file, as much as is good to encrypt at once.  Raises EOFError, OSError."""
+    data = os.pread(fd, min(length, _PIECE), start)
     if not data:
         raise EOFError(f"{length} bytes are missing")
     return data

@@ -92,6 +92,9 @@ class Sender:
         except EOFError as error:
             self._log.warning("a file shrank while it was sent: %s", error)
             raise CutShort from None
+        except OSError as error:
+            self._log.error("a file failed while it was sent: %s", error.strerror)
+            raise CutShort from None
 
     async def _send_parts(self, body: FileParts) -> None:
         for before, start, length in body.parts:

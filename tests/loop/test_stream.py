@@ -158,6 +158,19 @@ def test_S9_send_file_of_a_file_that_ends_early_says_so(line: Line) -> None:
     assert seen == ["5 bytes are missing"]
 
 
+def test_a_file_that_cannot_be_read_is_no_client_that_has_left(line: Line) -> None:
+    """A directory stands for a file on a broken disk: it opens, and read(2) fails."""
+
+    async def body(fd: int) -> None:
+        assert line.stream.send_file_now(fd, 0, 10) == 0
+        with pytest.raises(IsADirectoryError):
+            await line.stream.send_file(fd, 0, 10, PATIENCE)
+        os.close(fd)
+
+    task = line.run(body(os.open("/", os.O_RDONLY)))
+    line.turn_until(lambda: task.ended)
+
+
 def test_a_reset_is_told_from_a_half_close(line: Line) -> None:
     hangups: list[str] = []
     port = line.stream.port

@@ -180,6 +180,17 @@ def test_S9_a_file_that_has_become_shorter_cuts_the_answer_short(
     assert line.received().endswith(b"\r\n\r\nhello")
 
 
+def test_a_file_that_fails_cuts_the_answer_short_and_is_told_of(
+    line: Line, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A directory stands for a file on a broken disk: it opens, and read(2) fails."""
+    fd = os.open(tmp_path, os.O_RDONLY)
+    with pytest.raises(CutShort):
+        sent(line, Response(200, (), FileSlice(fd, 0, 10)))
+    os.close(fd)
+    assert "a file failed while it was sent: Is a directory" in caplog.text
+
+
 @pytest.mark.parametrize("body", ["bytes", "pieces", "file"])
 def test_a_client_that_takes_nothing_exceeds_the_deadline(
     line: Line, tmp_path: Path, body: str
