@@ -59,6 +59,9 @@ def main(argv: Sequence[str] | None = None, *, reader: Reader | None = None) -> 
 
 
 def _perform(arguments: argparse.Namespace, reader: Reader | None) -> int:
+    if not os.path.isdir("/proc/self/fd"):  # as in a chroot: what a child keeps is read there
+        message = "nothing works here without /proc; mount it: mount -t proc proc /proc"
+        raise StartupError(message, exit_code=ExitCode.OSERR)
     if commandline.serves_directory(arguments):
         return _serve_directory(arguments)
     file: Path = arguments.config

@@ -15,6 +15,8 @@ from forkhttpd.config.lines import Position, find_lines
 from forkhttpd.config.places import place
 from forkhttpd.errors import ConfigError, describe
 
+_LARGEST = 4 << 20  # bytes; reading that takes seconds already, and no site has so much to say
+
 # What is wrong at a position, in words.
 Finding = tuple[Position, str]
 
@@ -92,9 +94,13 @@ def read(path: Path) -> Source:
 
 def _read_text(path: Path) -> str:
     try:
-        content = path.read_bytes()
+        with open(path, "rb") as file:
+            content = file.read(_LARGEST + 1)
     except OSError as error:
         raise ConfigError([f"{path}: cannot read it: {describe(error)}"]) from None
+    if len(content) > _LARGEST:
+        wrong = f"more than {_LARGEST >> 20} MiB, so this is no configuration; name another file"
+        raise ConfigError([f"{path}: {wrong}"])
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

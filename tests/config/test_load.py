@@ -202,3 +202,14 @@ def test_O3_the_control_socket_is_beside_the_PID_file_unless_told(
 ) -> None:
     config = load(write(tmp_path, lines + WHOLE))
     assert config.control_path == (tmp_path / path if path else None)
+
+
+def test_a_file_that_is_much_too_large_is_not_read_to_its_end(tmp_path: Path) -> None:
+    large = tmp_path / "large"
+    with open(large, "wb") as file:
+        file.truncate(1 << 40)
+    for path in (large, Path("/dev/zero")):
+        with pytest.raises(ConfigError) as caught:
+            load(path)
+        wrong = "more than 4 MiB, so this is no configuration; name another file"
+        assert caught.value.problems == [f"{path}: {wrong}"]

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.live.daemon import SITE, Daemon, daemon
+from tests.live.daemon import DEADLINE, SITE, Daemon, daemon
 
 BARE = SITE.replace('pid_file = "forkhttpd.pid"\n', "").replace('"access.log"', '"off"')
 
@@ -73,6 +73,18 @@ def test_M4_without_a_directory_for_temporary_files() -> None:
         before = set(running.directory.iterdir())
         assert_serves(running)
         assert set(running.directory.iterdir()) == before
+
+
+@pytest.mark.skipif(not may_mount(), reason="needs the right to make a mount name space")
+@pytest.mark.parametrize("arguments", [(), ("-t",), ("--daemon",)])
+def test_without_proc_it_says_what_it_lacks(arguments: tuple[str, ...]) -> None:
+    wrapper = ("unshare", "--mount", "sh", "-c", 'umount -l /proc && exec "$@"', "sh")
+    with daemon(BARE, wrapper=wrapper, arguments=arguments, start=False) as running:
+        running.launch()
+        assert running.process.wait(DEADLINE) == 71
+        assert running.log.splitlines() == [
+            "forkhttpd: nothing works here without /proc; mount it: mount -t proc proc /proc"
+        ]
 
 
 @pytest.mark.skipif(not may_mount(), reason="needs the right to make a mount name space")
