@@ -66,7 +66,14 @@ def make_parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("url", metavar="URL", help='as in "http://example.org/cgi-bin/x?y", or its path alone')
-    add("-c", dest="config", metavar="FILE", type=Path, default=_DEFAULT, help="the configuration")
+    add(
+        "-c",
+        dest="config",
+        metavar="FILE",
+        type=Path,
+        default=_DEFAULT,
+        help=f"the configuration, if not {_DEFAULT}",
+    )
     return parser
 
 

@@ -50,7 +50,14 @@ def make_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add("-c", dest="config", metavar="FILE", type=Path, default=_DEFAULT, help="its configuration")
+    add(
+        "-c",
+        dest="config",
+        metavar="FILE",
+        type=Path,
+        default=_DEFAULT,
+        help=f"its configuration, if not {_DEFAULT}",
+    )
     add("--json", action="store_true", help="as a JSON object on one line")
     add("--watch", action="store_true", help="again every second, until ^C")
     return parser

@@ -15,8 +15,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 
+from forkhttpd.config.extras import installing
+
 PACKAGES = ("passlib", "bcrypt")  # libpass is imported by its old name
-INSTALL = "pip install 'forkhttpd[auth]'"
+INSTALL = installing("auth")
 
 _KINDS = (
     (re.compile(rb"\$2[aby]\$"), "bcrypt"),

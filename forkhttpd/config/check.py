@@ -14,6 +14,7 @@ from itertools import chain
 from pathlib import Path
 
 from forkhttpd.config import accounts, bypasses, certificates, exposure, passwords, risks
+from forkhttpd.config.extras import installing
 from forkhttpd.config.lines import Position
 from forkhttpd.config.phrases import quoted
 from forkhttpd.config.source import Finding, Source
@@ -66,7 +67,7 @@ def _mount_problems(position: Position, mount: Mount) -> Iterator[Finding]:
         yield from _program_problems((*position, "interpreters", suffix), interpreter)
     if mount.show == "metrics" and find_spec("prometheus_client") is None:
         wrong = "the package prometheus_client is not installed"
-        yield (*position, "show"), f"{wrong}; pip install 'forkhttpd[metrics]'"
+        yield (*position, "show"), f"{wrong}; run: {installing('metrics')}"
 
 
 def _page_problems(config: Config) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from forkhttpd.config.extras import installing
 from forkhttpd.config.lines import Position
 from forkhttpd.config.source import Finding
 from forkhttpd.config.tables import Config
@@ -20,8 +21,8 @@ def problems(config: Config) -> Iterator[Finding]:
     missing = [_PACKAGES[name] for name in _PACKAGES if importlib.util.find_spec(name) is None]
     for position, file in _files(config):
         if missing:
-            wrong = f"passwords need {' and '.join(missing)}, which is not installed"
-            yield position, f"{wrong}; pip install 'forkhttpd[auth]'"
+            wrong = f"passwords need what is not installed: {', '.join(missing)}"
+            yield position, f"{wrong}; run: {installing('auth')}"
         try:
             mode = file.stat().st_mode
         except OSError as error:

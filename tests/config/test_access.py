@@ -1,5 +1,6 @@
 """Who may come in, as the configuration says it, and what is wrong with saying it so (O2)."""
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -123,6 +124,6 @@ def test_O6_a_missing_package_is_named_with_its_extra(
     (tmp_path / "passwords").touch()
     monkeypatch.setattr(passwords, "_PACKAGES", {"not_to_be_found": "libpass", "os": "bcrypt"})
     problems, _ = examine(tmp_path, f'{WHOLE}password_file = "passwords"\n')
-    needs = "passwords need libpass, which is not installed"
-    assert problems == [f"{needs}; pip install 'forkhttpd[auth]'"]
+    needs = "passwords need what is not installed: libpass"
+    assert problems == [f"{needs}; run: {sys.executable} -m pip install 'forkhttpd[auth]'"]
     assert examine(tmp_path, WHOLE) == ([], [])
