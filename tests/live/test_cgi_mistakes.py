@@ -1,5 +1,6 @@
 """Who is told what is wrong with a program, and in which words (C13, C16, O8, O9)."""
 
+import os
 import re
 import subprocess
 
@@ -130,6 +131,7 @@ def test_C16_t_tells_each_usual_mistake(served: Daemon) -> None:
         (running.directory / "cgi-bin/link.sh").symlink_to("../outside.sh")
         newest = running.write("python/bin/python3.13", "", mode=0o755)
         running.script("old.py", f"#!{newest}\nimport os, cgi\n")
+        running.script("setuid", b"\x7fELF....".decode(), mode=0o4755)
         running.script("traceback.py", f"#!{newest}\nimport cgitb; cgitb.enable()\n")
         running.script("beside/old.py", f"#!{newest}\nimport cgi\n")
         running.script("beside/cgi.py", "", mode=0o644)
@@ -145,10 +147,11 @@ def test_C16_t_tells_each_usual_mistake(served: Daemon) -> None:
         "bare.py": "names no interpreter",
         "link.sh": "is a link that leads out of",
         "cgi-bin/old.py": "imports cgi, which its Python does not have any more",
+        "setuid": "is setuid, which no_new_privileges of its pool makes nothing of; give it a pool",
         "traceback.py": "imports cgitb, which its Python does not have any more",
     }.items():
         assert [line for line in told if f"/{name}" in line and words in line], (name, told)
-    assert len(told) == 8
+    assert len(told) == 9
 
 
 def test_C16_t_warns_of_a_php_that_prints_no_header() -> None:
@@ -157,6 +160,17 @@ def test_C16_t_warns_of_a_php_that_prints_no_header() -> None:
         running.write("php8.2", "#!/bin/sh\n", mode=0o755)
         told = running.command("-t").stderr
     assert re.search(r"interpreter: \S+/php8.2 is PHP for the shell, .*php-cgi", told)
+
+
+def test_C16_t_says_nothing_of_a_setuid_program_that_may_be_so() -> None:
+    """One that runs as its owner, or in a pool that lets it gain what it is to gain."""
+    config = SITE + "\n[pool.default]\nno_new_privileges = false\n"
+    owner = f'\n[pool.default]\nuser = "{os.geteuid()}"\n'
+    with daemon(config, start=False) as running:
+        running.script("setuid", b"\x7fELF....".decode(), mode=0o4755)
+        assert "setuid" not in running.command("-t").stderr
+        running.configure(SITE + owner)
+        assert "is setuid" not in running.command("-t").stderr
 
 
 def test_C14_t_warns_where_pools_share_the_user_whose_processes_are_counted() -> None:

@@ -5,10 +5,12 @@ have when the script is asked for; only what a request cannot show is said here 
 """
 
 import os
+import pwd
 import re
 import shutil
 import stat
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -38,7 +40,9 @@ def warnings(config: Config) -> Iterator[tuple[Position, str]]:
             wrong = f"{mount.interpreter} is PHP for the shell, which prints no header"
             yield (*position, "interpreter"), f"{wrong}; write where php-cgi is (Debian: php-cgi)"
         if mount.cgi is not None and mount.cgi.is_dir():
-            for sentence in islice(_sentences(mount, config.pool[mount.pool]), MOST_FILES):
+            pool = config.pool[mount.pool]
+            runs = replace(pool, user=pool.user or config.user)
+            for sentence in islice(_sentences(mount, runs), MOST_FILES):
                 yield (*position, "cgi"), sentence
 
 
@@ -69,13 +73,14 @@ def script_warnings(file: str, mount: Mount, pool: Pool) -> Iterator[str]:
     """Yield what is wrong with one script, which exists."""
     try:
         with open(file, "rb") as script:
-            mode = os.fstat(script.fileno()).st_mode
+            status = os.fstat(script.fileno())
             head = script.read(_HEAD_SIZE)
     except OSError as error:
         yield f"{file}: {error.strerror}, so nobody can tell whether it works"
         return
     if mount.interpreter is not None:
         return
+    mode = status.st_mode
     if not mode & 0o111 and file.lower().endswith(tuple(mount.interpreters)):
         return
     is_script = head.startswith(b"#!")
@@ -86,6 +91,23 @@ def script_warnings(file: str, mount: Mount, pool: Pool) -> Iterator[str]:
         yield from _shebang_sentences(file, head, pool)
     elif not head.startswith(_ELF):
         yield diagnosis.no_interpreter(file, head)
+    elif mode & stat.S_ISUID and pool.no_new_privileges:
+        yield from _setuid_sentences(file, status.st_uid, pool)
+
+
+def _setuid_sentences(file: str, uid: int, pool: Pool) -> Iterator[str]:
+    """Yield that a program gains nothing by being setuid, unless it runs as its owner anyway."""
+    try:
+        owner = pwd.getpwuid(uid).pw_name
+    except KeyError:
+        owner = str(uid)
+    if pool.user in (owner, str(uid)):
+        return
+    other = "" if uid == 0 else f'user = "{owner}", or with '
+    yield (
+        f"{file} is setuid, which no_new_privileges of its pool makes nothing of; "
+        f"give it a pool with {other}no_new_privileges = false"
+    )
 
 
 def _shebang_sentences(file: str, head: bytes, pool: Pool) -> Iterator[str]:
