@@ -134,7 +134,7 @@ class Pool:
         request = self._admission.cancel(key)
         if request is not None:
             self._refuse(request, Reason.CANCELLED)
-        elif key in self._keys:
+        elif key in self._keys and kill.how is not How.UNLESS_RUNNING:
             program = self._keys[key]
             program.overdue = program.overdue or kill.overdue
             self._end(program, kill.how)

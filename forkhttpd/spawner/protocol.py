@@ -36,6 +36,7 @@ class How(IntEnum):
 
     GRACEFUL = 0  # TERM, and KILL after the pool's grace
     NOW = 1  # KILL
+    UNLESS_RUNNING = 2  # nothing: only a Start that still waits is taken out of the queue
 
 
 class Reason(IntEnum):

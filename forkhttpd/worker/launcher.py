@@ -11,13 +11,13 @@ import os
 import select
 import socket
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from forkhttpd import channel
 from forkhttpd.http1.errors import HTTPError
 from forkhttpd.inheritance import Door
-from forkhttpd.loop import DeadlineExceeded, Future, Loop, Pipe
+from forkhttpd.loop import Cancelled, DeadlineExceeded, Future, Loop, Pipe
 from forkhttpd.spawner.protocol import (
     KNOCK,
     Exited,
@@ -93,18 +93,20 @@ class Program:
 
 
 Answer = Program | Refused | None  # None: the spawner was lost
+Heir = Callable[[Program], object]  # gets a program that whoever asked for it has left
 
 
 class Line:
     """This worker's channel to one pool's spawner."""
 
-    __slots__ = ("_answers", "_door", "_ids", "_outbox", "_running", "_socket", "loop")
+    __slots__ = ("_answers", "_door", "_heirs", "_ids", "_outbox", "_running", "_socket", "loop")
 
     def __init__(self, loop: Loop, door: Door) -> None:
         self.loop = loop
         self._door = door
         self._ids = 0
         self._answers: dict[int, Future[Answer]] = {}
+        self._heirs: dict[int, Heir] = {}
         self._running: dict[int, Program] = {}
         self._outbox: deque[tuple[bytes, int | None]] = deque()
         self._socket: socket.socket | None = None
@@ -112,17 +114,18 @@ class Line:
     @property
     def is_busy(self) -> bool:
         """Whether a program runs, or is to."""
-        return bool(self._answers or self._running)
+        return bool(self._answers or self._heirs or self._running)
 
     def new_id(self) -> int:
         """Return an id that no Start had yet."""
         self._ids += 1
         return self._ids
 
-    async def launch(self, start: Start, spool: int | None) -> Answer:
+    async def launch(self, start: Start, spool: int | None, heir: Heir | None = None) -> Answer:
         """Send a Start and return what becomes of it.
 
-        `spool` is a descriptor to read the body from; it stays the caller's.
+        `spool` is a descriptor to read the body from; it stays the caller's.  Whoever is cancelled
+        meanwhile may have an heir: it gets a program that runs already, which is ended otherwise.
         Raises TooLongError, DeadlineExceeded, OSError when there is no way to the spawner.
         """
         id_ = start.id
@@ -133,14 +136,25 @@ class Line:
         self._send(message, spool)
         try:
             return await answer.wait(self.loop.now + ANSWER_PATIENCE)
-        except BaseException:
-            # Nobody waits any more; should it start after all, the answer finds no entry here
-            # and its pipes are closed.
-            self._answers.pop(id_, None)
-            if id_ in self._running:  # it has just started
-                self._running[id_].close()
-            self.post(Kill(id_, How.NOW))
+        except BaseException as error:
+            self._leave(id_, (message, spool), heir if isinstance(error, Cancelled) else None)
             raise
+
+    def _leave(self, id_: int, sent: tuple[bytes, int | None], heir: Heir | None) -> None:
+        """Nobody waits any more; without an heir the pipes of what starts yet are closed."""
+        is_answered = self._answers.pop(id_, None) is None
+        program = self._running.get(id_)
+        if sent in self._outbox:  # the spawner has not heard of it
+            self._outbox.remove(sent)
+        elif heir is None:
+            if program is not None:  # it has just started
+                program.close()
+            self.post(Kill(id_, How.NOW))
+        elif program is not None:
+            heir(program)
+        elif not is_answered:
+            self._heirs[id_] = heir
+            self.post(Kill(id_, How.UNLESS_RUNNING))
 
     def post(self, message: Message) -> None:
         """Send a message that has no answer; lost when the spawner is."""
@@ -203,6 +217,7 @@ class Line:
             case Started():
                 self._take_started(message, fds)
             case Refused():
+                self._heirs.pop(message.id, None)
                 self._answer(message.id, message)
             case Exited():
                 program = self._running.pop(message.id, None)
@@ -210,12 +225,16 @@ class Line:
                     program.exited.set(_exit(message))
 
     def _take_started(self, started: Started, fds: list[int]) -> None:
-        if started.id not in self._answers:
+        heir = self._heirs.pop(started.id, None)
+        if heir is None and started.id not in self._answers:
             channel.close_all(fds)
             return
         program = Program(self, started, fds)
         self._running[started.id] = program
-        self._answer(started.id, program)
+        if heir is None:
+            self._answer(started.id, program)
+        else:
+            heir(program)
 
     def _answer(self, id_: int, answer: Answer) -> None:
         waiting = self._answers.pop(id_, None)
@@ -227,6 +246,7 @@ class Line:
         near.close()
         self._socket = None
         self._outbox.clear()
+        self._heirs.clear()
         for id_ in list(self._answers):
             self._answer(id_, None)
         while self._running:
@@ -257,10 +277,12 @@ class Launcher:
         share: tuple[str, int],
         has_input: bool,
         spool: int | None,
+        heir: Heir | None,
     ) -> Program:
         """Start a program and return it running; without input its `stdin` is None.
 
         `share` names who else it counts with, and how many of them may run at once; 0 is any.
+        `heir` gets it if it runs already and whoever asks has been cancelled; else it is ended.
 
         Raises HTTPError 503 when the pool has no place, 502 when its spawner was lost, 431 when
         the request's header makes the environment too long, and OSError as the kernel gave it
@@ -278,7 +300,7 @@ class Launcher:
             has_input=has_input,
         )
         try:
-            answer = await line.launch(start, spool)
+            answer = await line.launch(start, spool, heir)
         except TooLongError as error:
             raise HTTPError(431, f"environment: {error}") from None
         except DeadlineExceeded:

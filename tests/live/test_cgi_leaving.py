@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
+from tests.live.asking import status
 from tests.live.daemon import Daemon, daemon, is_alive, read_all, wait_for
 from tests.live.programs import mounted, running_in
 from tests.live.scene import processes_with
@@ -61,6 +62,37 @@ def test_C12_a_program_may_finish_without_its_client(worksite: Daemon, seen: byt
     worksite.write("www/go", "")
     wait_for((worksite.directory / "www/done").exists, "the work to be done")
     wait_for(lambda: not running_in(worksite), "the end of the program")
+
+
+def test_C12_a_program_may_finish_though_its_client_left_while_it_was_started(
+    worksite: Daemon,
+) -> None:
+    """Its worker hears of the client's reset first, and then that it runs."""
+    (spawner,) = worksite.spawners()
+    spawner.suspend()
+    with worksite.connect() as connection:
+        connection.sendall(b"GET /cgi-bin/work.sh?early HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert worksite.get("/").status == 200  # by the only worker, so it has asked by now
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+    worksite.await_access_log('/cgi-bin/work.sh?early HTTP/1.1" 499 ')
+    spawner.resume()
+    worksite.write("www/go", "")
+    wait_for((worksite.directory / "www/done").exists, "the work to be done")
+    wait_for(lambda: not running_in(worksite), "the end of the program")
+
+
+def test_C12_a_program_that_has_to_wait_does_not_start_without_its_client() -> None:
+    config = mounted('on_disconnect = "finish"') + "\n[pool.default]\nprocesses = 1\n"
+    with daemon(config) as running:
+        running.script("work.sh", WORK)
+        with asked(running, "/cgi-bin/work.sh"):
+            with running.connect() as second:
+                second.sendall(b"GET /cgi-bin/work.sh?late HTTP/1.1\r\nHost: x\r\n\r\n")
+                wait_for(lambda: status(running)["pools"][0]["queued"] == 1, "it to wait")
+                second.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            wait_for(lambda: status(running)["pools"][0]["queued"] == 0, "it to wait no more")
+            pool = status(running)["pools"][0]
+            assert (pool["running"], pool["started"], pool["refused"]) == (1, 1, 1)
 
 
 def test_C12_a_program_that_lacks_its_input_does_not_finish(worksite: Daemon) -> None:

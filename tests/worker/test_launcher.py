@@ -21,11 +21,11 @@ from forkhttpd.spawner.protocol import (
     decode,
     encode,
 )
-from forkhttpd.worker.launcher import Answer, Program
+from forkhttpd.worker.launcher import Answer, Heir, Program
 from forkhttpd.worker.launcher import Line as Channel
 from tests.worker.making import Line, open_line
 
-LONG = b"A=" + b"a" * 100_000
+LONG = b"a" * 100_000
 
 
 class Spawner:
@@ -40,14 +40,14 @@ class Spawner:
         self._ends: list[int] = []
         self._near: socket.socket | None = None
 
-    def launch(self, value: bytes = b"b") -> Task:
+    def launch(self, value: bytes = b"b", *, heir: Heir | None = None) -> Task:
         """Have the worker ask for a program."""
 
         async def launch() -> None:
             start = Start(
                 self.channel.new_id(), (b"/bin/true",), {b"A": value}, b"/", leave_background=False
             )
-            self.answers.append(await self.channel.launch(start, None))
+            self.answers.append(await self.channel.launch(start, None, heir))
 
         task = self.loop.spawn(launch())
         self.loop.turn(0)
@@ -134,6 +134,69 @@ def test_C15_who_leaves_while_the_program_starts_leaves_no_pipe_open(spawner: Sp
     assert spawner.answers == []
     assert not spawner.has_readers()
     assert isinstance(spawner.receive(), Kill)
+
+
+def test_C12_who_leaves_while_the_program_starts_leaves_it_to_an_heir(spawner: Spawner) -> None:
+    inherited: list[Program] = []
+    task = spawner.launch(heir=inherited.append)
+    start = spawner.receive()
+    task.cancel()
+    spawner.loop.turn(0)
+    assert spawner.receive() == Kill(start.id, How.UNLESS_RUNNING)
+    assert spawner.channel.is_busy
+    spawner.send(Started(start.id, 4711, 0.0))
+    spawner.loop.turn(1)
+    (program,) = inherited
+    assert (program.pid, spawner.answers) == (4711, [])
+    program.close()
+
+
+def test_C12_an_heir_gets_what_has_started_at_the_moment_of_leaving(spawner: Spawner) -> None:
+    inherited: list[Program] = []
+    task = spawner.launch(heir=inherited.append)
+    spawner.send(Started(spawner.receive().id, 4711, 0.0))
+    task.cancel()
+    spawner.loop.turn(1)
+    (program,) = inherited
+    assert spawner.answers == []
+    program.close()
+
+
+@pytest.mark.parametrize("is_refused", [True, False])
+def test_C12_what_does_not_start_has_no_heir(spawner: Spawner, is_refused: bool) -> None:
+    inherited: list[Program] = []
+    task = spawner.launch(heir=inherited.append)
+    start = spawner.receive()
+    task.cancel()
+    spawner.loop.turn(0)
+    if is_refused:
+        spawner.send(Refused(start.id, Reason.CANCELLED, 0))
+        spawner.loop.turn(1)
+    else:
+        spawner.hang_up()
+    assert not spawner.channel.is_busy
+    assert inherited == []
+
+
+def test_who_is_refused_at_the_moment_of_leaving_leaves_nothing(spawner: Spawner) -> None:
+    task = spawner.launch(heir=lambda _: None)
+    spawner.send(Refused(spawner.receive().id, Reason.QUEUE_FULL, 0))
+    task.cancel()
+    spawner.loop.turn(1)
+    assert not spawner.channel.is_busy
+
+
+def test_what_was_not_sent_yet_when_its_asker_leaves_is_never_sent(spawner: Spawner) -> None:
+    """Its spool is closed by then, and the number may be another file's."""
+    tasks = [spawner.launch(LONG) for _ in range(20)]
+    tasks[-1].cancel()
+    spawner.loop.turn(0)
+    ids = []
+    while spawner.channel.is_busy:
+        ids.append(spawner.receive().id)
+        spawner.send(Refused(ids[-1], Reason.QUEUE_FULL, 0))
+        spawner.loop.turn(1)
+    assert ids == list(range(1, 20))
 
 
 def test_what_finds_no_room_is_sent_when_there_is_some(spawner: Spawner) -> None:

@@ -39,6 +39,7 @@ async def launch(
     share: tuple[str, int],
     has_input: bool,
     spool: int | None,
+    heir: object,
 ) -> Program:
     """Start nothing, and tell the test what would have been."""
     raise Started(argv, env)

@@ -9,7 +9,7 @@ answer as it stands, after which the connection closes (RFC 3875 §5, §6.2).
 import logging
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from forkhttpd.config import Mount, Pool
@@ -28,6 +28,8 @@ from forkhttpd.http1.request import Request
 from forkhttpd.http1.response import Chunks, Raw, Response
 from forkhttpd.loop import Loop
 
+Heir = Callable[[Program], object]
+
 
 class Launch(Protocol):
     """Starts a program in a pool; see `worker.launcher.Launcher.launch` for what is raised."""
@@ -43,6 +45,7 @@ class Launch(Protocol):
         share: tuple[str, int],
         has_input: bool,
         spool: int | None,
+        heir: Heir | None,
     ) -> Program: ...
 
 
@@ -128,10 +131,12 @@ class Gateway:
             request, script, body_length=body_length, server=self._server,
             mount=self._mount, search_path=self._pool.search_path,
         )  # fmt: skip
-        program = await self._start(script, env, spooled, has_input=body_length > 0)
-        exchange = Exchange(
-            self._loop, program, terms=self._terms, log=self._log, id=request.id, file=script.file
-        )
+        is_whole = body_length == 0 or spooled is not None  # its input is, when it starts
+        program = await self._start(
+            script, env, spooled, has_input=body_length > 0,
+            heir=self._heir(request, script) if self._terms.finish and is_whole else None,
+        )  # fmt: skip
+        exchange = self._exchange(request, script, program)
         request.account = exchange.account
         try:
             await exchange.start(request.body)
@@ -147,6 +152,21 @@ class Gateway:
             await exchange.close()
             raise
 
+    def _exchange(self, request: Request, script: Script, program: Program) -> Exchange:
+        return Exchange(
+            self._loop, program, terms=self._terms, log=self._log, id=request.id, file=script.file
+        )
+
+    def _heir(self, request: Request, script: Script) -> Heir:
+        """Return what sees a program to its end whose client left before we knew of it (C12)."""
+
+        async def finish(program: Program) -> None:
+            exchange = self._exchange(request, script, program)
+            await exchange.start(request.body)
+            await exchange.close()
+
+        return lambda program: self._loop.spawn(finish(program))
+
     async def _respond(self, request: Request, exchange: Exchange) -> Response:
         """Return the answer that the program's header asks for."""
         head, first = await exchange.read_head()
@@ -161,7 +181,13 @@ class Gateway:
         return _document(exchange, head, first)
 
     async def _start(
-        self, script: Script, env: Mapping[str, bytes], spooled: int | None, *, has_input: bool
+        self,
+        script: Script,
+        env: Mapping[str, bytes],
+        spooled: int | None,
+        *,
+        has_input: bool,
+        heir: Heir | None,
     ) -> Program:
         argv = [script.interpreter, script.file] if script.interpreter else [script.file]
         try:
@@ -174,6 +200,7 @@ class Gateway:
                 share=self._share,
                 has_input=has_input,
                 spool=spooled,
+                heir=heir,
             )
         except OSError as error:
             raise diagnosis.not_started(error, argv[0], first_line(argv[0])) from None
