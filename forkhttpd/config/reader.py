@@ -26,6 +26,7 @@ from forkhttpd.errors import ConfigError, ExitCode, StartupError, describe
 
 _PIECE = 1 << 16  # what a pipe holds, pipe(7)
 _PR_SET_PDEATHSIG = 1
+_IMPORTED = time.time()
 
 _libc = ctypes.CDLL(None)
 
@@ -149,6 +150,15 @@ def _attempt(file: Path, *, allow_root: bool, last: Reading | None) -> _Answer:
     except ConfigError as error:
         return error
     except Exception as error:
-        failed = Failed(f"{type(error).__name__}: {error}")
+        failed = Failed(f"{type(error).__name__}: {error}{_hint()}")
         failed.add_note(f"In the reader of the configuration:\n{traceback.format_exc()}")
         return failed
+
+
+def _hint() -> str:
+    """Say what to do about half of one version in memory, and half of another one imported now."""
+    with os.scandir(os.path.dirname(__file__)) as entries:
+        sources = [entry for entry in entries if entry.name.endswith(".py")]
+    if max(source.stat().st_ctime for source in sources) < _IMPORTED:
+        return ""
+    return "; another version has been installed since the start: upgrade first, with USR2"

@@ -13,8 +13,18 @@ from pathlib import Path
 import psutil
 import pytest
 
+import forkhttpd
 from tests.live.asking import status
-from tests.live.daemon import DEADLINE, SITE, Daemon, await_end, is_alive, read_all, wait_for
+from tests.live.daemon import (
+    DEADLINE,
+    SITE,
+    Daemon,
+    await_end,
+    daemon,
+    is_alive,
+    read_all,
+    wait_for,
+)
 from tests.live.listening import ask_unix
 from tests.live.masters import Masters, masters
 from tests.live.scene import Scene, await_closed, busy, open_fds, processes_with, refuses, timeouts
@@ -232,3 +242,19 @@ def test_M20_a_log_to_stdout_goes_on() -> None:
         followed.await_alone()
         followed.running.get("/page?after")
         followed.running.await_log('"GET /page?after HTTP/1.1" 200 ')
+
+
+def test_M8_M20_a_reload_that_fails_for_what_was_installed_meanwhile_says_so(
+    tmp_path: Path,
+) -> None:
+    """Not all of a reader is in the master's memory; the rest it would have of another version."""
+    shutil.copytree(Path(forkhttpd.__file__).parent, tmp_path / "forkhttpd")
+    with daemon(start=False) as running:
+        running.env = {"PYTHONPATH": str(tmp_path)}
+        running.start()
+        new = tmp_path / "forkhttpd/config/load.new"
+        new.write_text("from forkhttpd.config.source import Sauce\n")
+        new.rename(tmp_path / "forkhttpd/config/load.py")
+        assert not running.reload(f"{running.config.read_text()}\n# changed")
+        assert "cannot import name 'Sauce'" in running.log
+        assert "another version has been installed since the start: upgrade" in running.log
