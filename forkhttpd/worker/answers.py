@@ -127,34 +127,39 @@ class Answers:
             or not stands_alone(line, section)
         ):
             return
-        self._make_room(_weight(answer.response) + _LINE_COPIES * end)
-        kind = self.kinds.get(rest)
-        if kind is None:
-            kind = self.kinds[rest] = Kind(section, told)
-            if not section.conditional:
-                alike = (section.host, section.keep_alive)
-                kind.answers = self._alike.setdefault(alike, kind.answers)
-        kind.answers[head[:end]] = answer
+        answers = self._kind(rest, section, told).answers
+        known = answers.get(head[:end])
+        answers[head[:end]] = answer
+        self._bytes += _weight(answer) - (0 if known is None else _weight(known))
+        if self._bytes > _MOST_BYTES:
+            self._forget()
 
     def close(self) -> None:
         """Forget all, and remember nothing any more."""
         self._is_closed = True
         self._forget()
 
-    def _make_room(self, weight: int) -> None:
-        self._bytes += weight
-        if self._bytes > _MOST_BYTES or len(self.kinds) >= _MOST_KINDS:
-            self._forget()
-            self._bytes = weight
+    def _kind(self, rest: bytes, section: HeaderSection, told: str) -> Kind:
+        kind = self.kinds.get(rest)
+        if kind is None:
+            if len(self.kinds) >= _MOST_KINDS:
+                self._forget()
+            kind = self.kinds[rest] = Kind(section, told)
+            if not section.conditional:
+                alike = (section.host, section.keep_alive)
+                kind.answers = self._alike.setdefault(alike, kind.answers)
+        return kind
 
     def _forget(self) -> None:
         self.kinds.clear()
         self._alike.clear()
+        self._bytes = 0
 
 
-def _weight(response: Response) -> int:
-    body = response.body
-    return _OVERHEAD + (_COPIES * len(body.data) if isinstance(body, Bytes) else 0)
+def _weight(answer: Answer) -> int:
+    body = answer.response.body
+    content = len(body.data) if isinstance(body, Bytes) else 0
+    return _OVERHEAD + _LINE_COPIES * len(answer.line.text) + _COPIES * content
 
 
 def with_id(response: Response, id: str) -> Response:  # noqa: A002 - the field's term

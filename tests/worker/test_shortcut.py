@@ -297,6 +297,16 @@ def test_what_a_client_invents_does_not_fill_the_memory(visit: Visit) -> None:
     assert 0 < len(visit.entrance.answers.kinds) <= 1024
 
 
+def test_what_many_clients_ask_for_is_kept_once(visit: Visit, root: Path) -> None:
+    """Each has a cookie of its own, and all of them the same page."""
+    (root / "page.html").write_bytes(bytes(60000))
+    client = visit.connect()
+    for _ in range(2):
+        for number in range(300):
+            visit.ask(client, PAGE.replace(b"\r\n\r\n", b"\r\nCookie: a=%d\r\n\r\n" % number))
+    assert len(visit.asked) == 300
+
+
 def test_what_a_client_invents_at_length_counts_by_its_length(visit: Visit) -> None:
     client = visit.connect()
     for number in range(6500):
