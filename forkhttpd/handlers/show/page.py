@@ -23,6 +23,7 @@ body { margin: 0; background: var(--ground); color: var(--text); font: 16px/1.5 
 main { max-width: 76rem; margin: 0 auto; padding: 2rem 1.25rem 3rem }
 header { display: flex; flex-wrap: wrap; align-items: baseline; gap: .25rem 1rem }
 h1 { margin: 0; font-size: 1.375rem; font-weight: 650 }
+a { color: var(--ink) }
 h2 { margin: 2rem 0 .625rem; font-size: 1rem; font-weight: 600 }
 h2 small { margin-left: .5rem; color: var(--quiet); font-size: .875rem; font-weight: 400 }
 header p { margin: 0; color: var(--quiet); font-size: .9375rem }
@@ -62,6 +63,7 @@ td.none { color: var(--quiet); text-align: left }
   th, td { padding: .4375rem .625rem } .more { display: none }
 }
 </style>
+<noscript><style>#link { display: none }</style></noscript>
 </head>
 <body>
 <main>
