@@ -157,7 +157,8 @@ class Desk:
                 del self._waiting[key]
                 for future in waiting.answers:
                     future.set(answer)
-                    answer = answer._replace(words="")  # is said once
+                    if answer.verdict is not Verdict.FAILED:  # what failed, each error tells of
+                        answer = answer._replace(words="")
 
     def _lose(self, near: socket.socket, port: Port) -> None:
         """Tell everybody who waits, and leave no zombie."""
