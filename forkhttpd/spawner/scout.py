@@ -144,7 +144,7 @@ def _read_script(task: Task) -> Tuple[Optional[CodeType], List[str], List[str]]:
     Those that come before anything else first, and then all.
     """
     source = _read(task.file)
-    if source is None or key_of(task.file) != task.key:
+    if source is None or key_of(os.stat(task.file)) != task.key:
         return None, [], []
     sys.modules["warnings"] = warnings  # where the compiler looks for what to do with them
     try:

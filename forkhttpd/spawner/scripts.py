@@ -15,7 +15,7 @@ from typing import Optional, Sequence, Tuple
 from forkhttpd.spawner.origin import Origin
 from forkhttpd.spawner.protocol import Start
 from forkhttpd.spawner.shebang import FIRST_LINE, Interpreter, interpreter_of, is_same
-from forkhttpd.spawner.stash import Key
+from forkhttpd.spawner.stash import Key, key_of
 
 _MOST = 1024
 FRESH = 2 * 10**9  # nanoseconds; within them a file may change and its times stay the same
@@ -66,14 +66,7 @@ class Scripts:
             return None
         if not stat.S_ISREG(status.st_mode) or status.st_mode & (stat.S_ISUID | stat.S_ISGID):
             return None
-        key = (
-            status.st_dev,
-            status.st_ino,
-            status.st_size,
-            status.st_mtime_ns,
-            status.st_ctime_ns,
-        )
-        return self._remembered((start.argv, _search_path(start), key))
+        return self._remembered((start.argv, _search_path(start), key_of(status)))
 
     def keep(self, file: str, key: Key, code: Optional[CodeType], first: Sequence[str]) -> None:
         """Keep the code of a script, if it is still the one that was compiled."""

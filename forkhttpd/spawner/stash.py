@@ -46,9 +46,7 @@ class Stash:
         self._brings: Dict[str, Set[str]] = {}  # by name; what its own code imports
         self._needs: Dict[str, FrozenSet[str]] = {}  # all that its import brings along
         self._detached: Set[str] = set()  # submodules that their packages do not have now
-        self._sources: Dict[
-            str, Key
-        ] = {}  # by name; the file of a module that is not the library's
+        self._sources: Dict[str, Key] = {}  # by name; what the file was, if not the library's
         self._given: Set[str] = set()
         self._checked_path: Optional[List[str]] = None
         self._shadowed: FrozenSet[str] = frozenset()
@@ -100,8 +98,9 @@ class Stash:
     def _take(self, root: str) -> None:
         new = [name for name in sys.modules if name not in self._origin.modules]
         for name in new:
+            self._note_source(name, sys.modules[name])
+        for name in new:
             self.modules.setdefault(name, sys.modules[name])
-            self._note_source(name)
         self._brings.setdefault(root, set()).update(new)
         self._needs = {name: self._closure(name) for name in self.modules}
         self.ready.update(self.modules)
@@ -137,11 +136,14 @@ class Stash:
             waiting += [name[:end] for end, letter in enumerate(name) if letter == "."]
         return frozenset(found)
 
-    def _note_source(self, name: str) -> None:
-        """Remember the file of a module that may be changed without the interpreter being so."""
-        file = getattr(self.modules[name], "__file__", None)
+    def _note_source(self, name: str, module: ModuleType) -> None:
+        """Remember the file of a module that may be changed without the interpreter being so.
+
+        Raises OSError: a module of an archive has none.
+        """
+        file = getattr(module, "__file__", None)
         if file and not _is_library(file, self._origin.library):
-            self._sources[name] = key_of(file)
+            self._sources[name] = key_of(os.stat(file))
 
     def _detach(self, modules: Dict[str, ModuleType]) -> None:
         """Take submodules off their packages: an import binds them, and not each script's does."""
@@ -295,9 +297,8 @@ def freeze() -> None:
     gc.freeze()
 
 
-def key_of(file: str) -> Key:
-    """Return what changes when a file does.  Raises OSError."""
-    status = os.stat(file)
+def key_of(status: os.stat_result) -> Key:
+    """Return what changes when a file does."""
     return (
         status.st_dev,
         status.st_ino,
@@ -309,7 +310,7 @@ def key_of(file: str) -> Key:
 
 def _has_changed(module: ModuleType, key: Key) -> bool:
     try:
-        return key_of(str(module.__file__)) != key
+        return key_of(os.stat(str(module.__file__))) != key
     except OSError:
         return True
 

@@ -79,7 +79,7 @@ class Warm:
         self._stash = Stash(origin)
         self._spares = Spares()
         self._stage = Stage(origin, self._stash)
-        self._interpreter: Key = key_of(origin.executable)  # () for one that is not to be forked
+        self._interpreter: Key = key_of(os.stat(origin.executable))  # () if it is not to be forked
         self._known: Set[str] = set()  # modules that were found to act
         self._tasks: "OrderedDict[str, Task]" = OrderedDict()
         self._task: Optional[Task] = None
@@ -175,7 +175,7 @@ class Warm:
         """Whether the interpreter is still the one that a script would be given."""
         if self._interpreter:
             try:
-                if key_of(self._origin.executable) == self._interpreter:
+                if key_of(os.stat(self._origin.executable)) == self._interpreter:
                     return True
             except OSError:
                 pass  # between the old one and the new

@@ -1,6 +1,7 @@
 """C17: which modules are there before a script asks, and when nothing is forked any more."""
 
 import subprocess
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,23 @@ def test_C16_a_preloaded_module_that_is_changed_is_noticed(scripts: Scripts, ven
         module = next(venv.glob("lib/python*/site-packages/good.py"))
         module.write_text(module.read_text() + "NEW = 1\n")
         assert scripts.run(worker, script).output == b"False True\n"
+
+
+def test_C17_a_module_of_an_archive_is_left_to_the_script(scripts: Scripts, venv: Path) -> None:
+    """No change of it would be noticed, for it has no file of its own."""
+    python = str(venv / "bin" / "python")
+    packages = next(venv.glob("lib/python*/site-packages"))
+    with zipfile.ZipFile(packages / "archive.zip", "w") as archive:
+        archive.writestr("zipped.py", WHO + "import good\n")
+    (packages / "archive.pth").write_text("archive.zip\n")
+    with Driver(python, warm=True, preload=("zipped", "good")) as driver:
+        wait_until(lambda: "zipped is not preloaded: " in driver.log(), "the log to say so")
+        wait_until(driver.is_at_rest, "the return of the scout")
+        text = "import zipped, good\nprint(zipped.READY, good.READY)\n"
+        script = scripts.add("script.py", text, shebang=f"#!{python}")
+        run = scripts.run(driver.worker(), script)
+        assert (bytes(run.output), bytes(run.errors)) == (b"False True\n", b"")
+        assert driver.log().count("is not preloaded") == 1
 
 
 def test_C17_auto_preloads_the_library_and_nothing_else(scripts: Scripts, venv: Path) -> None:
