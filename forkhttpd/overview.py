@@ -141,9 +141,9 @@ _STATES: Final = {state: state.name.lower() for state in SlotState}
 
 def look(scoreboard: Scoreboard, chronicle: Chronicle) -> Overview:
     """Return how it is now."""
-    census = scoreboard.steady(lambda: _count(scoreboard))
-    workers = [_worker(slot, chronicle) for slot in census.living if not slot.name]
-    spawners = [_spawner(slot) for slot in census.living if slot.name]
+    counted = scoreboard.steady(lambda: _count(scoreboard))
+    workers = [_worker(slot, chronicle) for slot in counted.living if not slot.name]
+    spawners = [_spawner(slot) for slot in counted.living if slot.name]
     taken, refused = scoreboard.reloads
     return Overview(
         time=time.time(),
@@ -152,16 +152,16 @@ def look(scoreboard: Scoreboard, chronicle: Chronicle) -> Overview:
         reloads={"taken": taken, "refused": refused},
         workers=sorted(workers, key=lambda one: (-one.generation, one.number)),
         spawners=sorted(spawners, key=lambda one: (-one.generation, one.name)),
-        pools=dict(sorted(census.pools.items())),
-        ended=dict(census.ended),
-        busy=census.worked / 1e9,
-        turned_away=census.turned_away,
+        pools=dict(sorted(counted.pools.items())),
+        ended=dict(counted.ended),
+        busy=counted.worked / 1e9,
+        turned_away=counted.turned_away,
         totals=chronicle.totals(),
     )
 
 
 @dataclass(slots=True)
-class _Census:
+class _Count:
     """What moves from the living to the dead; it is taken at a moment when nothing does."""
 
     living: list[Slot]
@@ -171,17 +171,17 @@ class _Census:
     turned_away: int = 0
 
 
-def _count(scoreboard: Scoreboard) -> _Census:
-    census = _Census(list(scoreboard.living()))
-    for slot in (*census.living, *scoreboard.graves()):
+def _count(scoreboard: Scoreboard) -> _Count:
+    counted = _Count(list(scoreboard.living()))
+    for slot in (*counted.living, *scoreboard.graves()):
         name = slot.name
-        census.ended["spawner" if name else "worker"] += slot.get(Cell.ENDED)
+        counted.ended["spawner" if name else "worker"] += slot.get(Cell.ENDED)
         if not name:
-            census.worked += slot.get(Cell.WORKED)
-            census.turned_away += slot.get(Cell.REFUSED)
+            counted.worked += slot.get(Cell.WORKED)
+            counted.turned_away += slot.get(Cell.REFUSED)
         else:
-            census.pools.setdefault(name, Pool()).add(slot)
-    return census
+            counted.pools.setdefault(name, Pool()).add(slot)
+    return counted
 
 
 def _worker(slot: Slot, chronicle: Chronicle) -> Worker:

@@ -17,7 +17,6 @@ from hashlib import blake2b
 
 from forkhttpd.config.extras import installing
 
-PACKAGES = ("passlib", "bcrypt")  # libpass is imported by its old name
 INSTALL = installing("auth")
 
 _KINDS = (

@@ -89,8 +89,8 @@ class RequestBody(Protocol):
     async def read(self) -> bytes:
         """Return the next piece, b"" at the end.
 
-        Raises HTTPError: 408 past the deadline, 413 past the limit, 400 for bad framing or a
-        client that left.  The first call invites.
+        Raises HTTPError: 408 past the deadline, 413 past the limit, 400 for bad framing; and what
+        the connection raises when the client has left.  The first call invites.
         """
 
 

@@ -108,8 +108,7 @@ class Response:
 
     `fields` leave out what the writer adds by itself: Date, Server, Connection, Content-Length,
     Transfer-Encoding.  `reason` is the phrase beside the status, where it is not the usual one.
-    For HEAD a handler returns the same response as for GET; the connection
-    keeps the body back.
+    For HEAD a handler returns the same response as for GET; the connection keeps the body back.
 
     A response may be shared by many requests when its body is Empty or Bytes (the response cache
     does so); `rendered` is then the memory of who sends it.

@@ -10,9 +10,8 @@ handler makes no slow client.  It begins to count after a grace, for what is sho
 from forkhttpd.http1.errors import HTTPError
 from forkhttpd.http1.parser import Parser
 from forkhttpd.http1.request import HeaderSection
+from forkhttpd.http1.writer import CONTINUE
 from forkhttpd.loop import ByteStream, DeadlineExceeded, Disconnected, Loop
-
-CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 RATE_GRACE = 5.0  # seconds, or the patience with one piece where that is less
 

@@ -125,7 +125,7 @@ class Login:
         "_loop",
         "_users",
         "_verify",
-    )  # fmt: skip
+    )
 
     def __init__(
         self,

@@ -300,7 +300,10 @@ class Worker:
         control = self._inheritance.control
         try:
             message, fds = channel.receive(control)
-        except (OSError, channel.ChannelError):
+        except BlockingIOError:
+            return
+        except (OSError, channel.ChannelError) as error:
+            self._log.error("lost a message of the master: %s", error)
             return
         if not message:  # the master is gone, which the lifeline says, too
             self._loop.unwatch(control.fileno())

@@ -8,8 +8,9 @@ import pytest
 
 from forkhttpd.http1.errors import HTTPError
 from forkhttpd.http1.parser import Parser
+from forkhttpd.http1.writer import CONTINUE
 from forkhttpd.loop import Disconnected
-from forkhttpd.worker.body import CONTINUE, Body
+from forkhttpd.worker.body import Body
 from tests.worker.making import LIMITS, Line, open_line
 
 CHUNKED = b"Transfer-Encoding: chunked"
