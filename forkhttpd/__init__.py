@@ -39,18 +39,9 @@ The nouns, and where each lives:
     testing.py      a server for test suites of others
     commandline.py  what the command line may say, and --help
     cli.py          the command: the one place that joins master, worker and spawner
+    __main__.py     the first to run: has the configuration read while the rest is imported
 
-Who imports whom (tests/architecture holds it; an arrow reads "may import"):
-
-    cli → everything it joins
-    master → config, log, scoreboard, channel, inheritance, privileges, signals, tls, kerneltls
-    access → config, http1
-    worker → the same, and loop, http1, access
-    its router → handlers; its launcher → spawner.protocol
-    handlers/static, handlers/cgi → http1, config, docroot; cgi → loop, too
-    bundle → config, cgroups, inheritance, privileges, signals, channel, scoreboard
-    spawner → channel, scoreboard, which are bundled with it
-    http1, loop, errors → nothing
+Who may import whom says the table in CONTRIBUTING.md; tests/architecture holds us to it.
 """
 
 __version__ = "0.1.0"

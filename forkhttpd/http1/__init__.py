@@ -7,6 +7,7 @@ Going in, each built on the ones before it:
     authority    a host and an optional port, validated
     target       where a request points to, decoded once
     headers      fields, asked by name
+    account      what a program cost that worked for a request
     request      a request, and the two shared parts of its head
     head         a head's bytes, read: by us the line and the meaning, by llhttp the syntax
     memory       heads that have been read before
@@ -17,7 +18,9 @@ Going out:
 
     dates        the dates of HTTP, one format written and three read
     conditional  If-Match and its kin: proceed, 304 or 412
+    negotiation  what a client would rather have: Accept and Accept-Encoding
     ranges       the parts of a file that a client asks for
+    multipart    several of them in one answer
     response     a description of the answer
     writer       how it is framed, and the one place where a head is written
 

@@ -10,6 +10,7 @@ family.py       the children that live, as the policy sees them: who is born, wh
 child.py        a child as the policy sees it: its state, and what follows when it lasts too long
 reload.py       what a HUP asks for, and the verdict on it
 succession.py   the masters before and after us, as the policy sees them
+lameduck.py     the time between the word that we stop and the stop, as the policy sees it
 herald.py       what the service manager is told, as the policy decides it
 scaling.py      how many workers the load asks for
 generation.py   a generation as it is: listeners, logs, doors

@@ -32,7 +32,8 @@ the pool's interpreter on it.  Hence the rules:
     stash        modules that are imported ahead
     spares       forks that wait for requests
     stage        what all runs of a script find
-    life         a script's life in a fork
+    life         a script's life in a fork; ending: its end
+    streams      sys.stdin, sys.stdout and sys.stderr, made ahead
     pages        what a fork takes along without a fault
     image        what ps and /proc show
     errorlog     lines for the error log

@@ -9,7 +9,9 @@
     body.py         a request's body, pulled from the connection
     sender.py       the only place that writes to a client
     router.py       which handler a request belongs to; alone knows the handlers
+    programs.py     which files are programs, whose source nobody is shown
     redirection.py  a request that another one is answered by
+    misdirection.py  a request that came over the wrong connection
     launcher.py     asks spawners to start programs; alone knows their protocol
     accesslog.py    one line per answer, in batches
     errorpage.py    an error as something that a person reads
@@ -20,6 +22,7 @@
     desk.py         asks verifier.py, the process beside us that compares passwords to hashes
     reception.py    before a connection is served: the word of a proxy, and whether there is room
     headcount.py    how many connections; pace.py: how often requests; counting.py: of whom
+    observer.py     what is seen of us, where a mount shows it; tally.py: what we have answered
     notice.py       a line of the log that is written once a while
     context.py      what all connections share
 

@@ -1,6 +1,7 @@
 """How large files and functions get, how they are named, and that each says what it is for."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -45,6 +46,20 @@ def test_no_function_is_too_long() -> None:
 
 def test_every_module_says_first_what_it_is_for() -> None:
     fail_for_each([f"{module}: no docstring" for module in MODULES if not docstring(module)])
+
+
+def test_every_package_says_which_modules_it_has() -> None:
+    problems = []
+    for module in filter(None, MODULES):
+        package, _, name = module.rpartition(".")
+        if not re.search(rf"(?<!\w){name}(?!\w)", docstring(package) or ""):
+            problems.append(f"{MODULES[package].relative_to(ROOT)} does not name {name}")
+    for package, file in MODULES.items():
+        named = set(re.findall(r"(?<![\w/])\w+\.py\b", docstring(package) or ""))
+        if file.name == "__init__.py":
+            here = {path.name for path in file.parent.glob("*.py")}
+            problems += [f"{package}: no {name}" for name in sorted(named - here)]
+    fail_for_each(problems)
 
 
 def docstring(module: str) -> str | None:
