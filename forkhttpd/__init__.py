@@ -35,6 +35,7 @@ The nouns, and where each lives:
     inquiry.py      asks a running master over its control socket
     errors.py       what stops the daemon, by whose fault it is
     explain.py      what a request would meet, without making one
+    reach.py        what those who serve have no right to, for -t
     quick.py        the configuration of a directory that is served at once
     testing.py      a server for test suites of others
     commandline.py  what the command line may say, and --help

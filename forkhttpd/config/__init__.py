@@ -7,8 +7,8 @@
 declared with; `values`, `names`, `networks` and `rates` say how it is spelled, `lines` and `places`
 where it stands, and `phrases` are parts of what is said about it.
 
-`check` asks, each about one thing, `accounts`, `bypasses`, `certificates`, `exposure`, `passwords`
-and `risks`.
+`check` asks, each about one thing, `accounts`, `bypasses`, `certificates`, `exposure`, `htaccess`,
+`passwords` and `risks`; `extras` are the packages that some keys need.
 
 Who serves has a `reader` do the rest (`examination`), and gets a `reading`, since `load` and `dump`
 bring pydantic along; `whereabouts` finds a master whose file has gone wrong.
