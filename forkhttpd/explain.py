@@ -175,7 +175,7 @@ def _program_lines(request: Request, route: Route, rest: str, config: Config) ->
         request, script, body_length=0, server=server, mount=mount, search_path=pool.search_path
     )
     for number, (name, value) in enumerate(sorted(env.items())):
-        yield "" if number else "environment", f"{name}={os.fsdecode(value)}"
+        yield "" if number else "environment", f"{name.decode()}={os.fsdecode(value)}"
 
 
 def _script_lines(script: Script, mount: Mount, pool: Pool) -> Iterator[Line]:

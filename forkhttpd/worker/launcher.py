@@ -271,7 +271,7 @@ class Launcher:
         pool: str,
         *,
         argv: Sequence[str],
-        env: Mapping[str, bytes],
+        env: dict[bytes, bytes],
         cwd: str,
         leave_background: bool,
         share: tuple[str, int],
@@ -292,7 +292,7 @@ class Launcher:
         start = Start(
             id=line.new_id(),
             argv=tuple(map(os.fsencode, argv)),
-            env={name.encode(): value for name, value in env.items()},
+            env=env,
             cwd=os.fsencode(cwd),
             leave_background=leave_background,
             share=os.fsencode(share[0]),

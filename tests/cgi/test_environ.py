@@ -36,7 +36,7 @@ def variables(
         number=2,
         received=0.0,
     )
-    return environ.build(
+    env = environ.build(
         request,
         script,
         body_length=body_length,
@@ -44,6 +44,7 @@ def variables(
         mount=table(Mount, {"cgi": "/srv/cgi", **(mount or {})}),
         search_path="/usr/bin",
     )
+    return {name.decode(): value for name, value in env.items()}
 
 
 def test_C5_a_plain_request_is_exactly_this() -> None:

@@ -136,6 +136,19 @@ def test_a_chain_of_links_ends_where_the_kernel_ends_it(
         assert refused(docroot, f"/link{length - 1}") == status
 
 
+def test_a_look_sees_what_an_open_would(docroot: Docroot, root: Path) -> None:
+    (root / "file.txt").write_text("inside")
+    (root / "link").symlink_to("a/b/file.txt")
+    for path in ("/file.txt", "/link", "/a/b/file.txt", "/a", ""):
+        fd = docroot.open(path)
+        assert docroot.look(path) == os.fstat(fd), path
+        os.close(fd)
+    for path in ("/none", "/file.txt/", "/link/none", "/.git", "/..", "/a\0", "/" + "x" * 300):
+        with pytest.raises(HTTPError) as caught:
+            docroot.look(path)
+        assert caught.value.status == 404, path
+
+
 def test_a_link_to_itself_is_404(docroot: Docroot, root: Path) -> None:
     (root / "loop").symlink_to("loop")
     assert refused(docroot, "/loop") == 404

@@ -23,17 +23,17 @@ from tests.worker.making import get, request
 class Started(Exception):
     """A program would have been started; `file` is its script's."""
 
-    def __init__(self, argv: Sequence[str], env: Mapping[str, bytes]) -> None:
+    def __init__(self, argv: Sequence[str], env: Mapping[bytes, bytes]) -> None:
         super().__init__(argv)
         self.file = argv[-1]
-        self.path_info = env.get("PATH_INFO", b"").decode()
+        self.path_info = env.get(b"PATH_INFO", b"").decode()
 
 
 async def launch(
     pool: str,
     *,
     argv: Sequence[str],
-    env: Mapping[str, bytes],
+    env: Mapping[bytes, bytes],
     cwd: str,
     leave_background: bool,
     share: tuple[str, int],

@@ -73,93 +73,93 @@ def build(
     server: Server,
     mount: Mount,
     search_path: str,
-) -> dict[str, bytes]:
+) -> dict[bytes, bytes]:
     """Return the variables; those of the mount are the operator's own and win over all others."""
     env = _server_variables(request, server)
     env |= _script_variables(script)
     env |= _request_variables(request, body_length)
-    env["PATH"] = os.fsencode(search_path)
+    env[b"PATH"] = os.fsencode(search_path)
     env |= _field_variables(request.section.fields)
     login = request.section.fields.get("authorization")
     if mount.pass_authorization and login is not None:
-        env["HTTP_AUTHORIZATION"] = _wire(login)
-    env |= {name: os.fsencode(value) for name, value in mount.env.items()}
+        env[b"HTTP_AUTHORIZATION"] = _wire(login)
+    env |= {name.encode(): os.fsencode(value) for name, value in mount.env.items()}
     return env
 
 
-def _server_variables(request: Request, server: Server) -> dict[str, bytes]:
+def _server_variables(request: Request, server: Server) -> dict[bytes, bytes]:
     name = _wire(request.id)
     host = request.section.host or _bracketed(request.hop.server.host) or "localhost"
     env = {
-        "UNIQUE_ID": name,  # first, for the spawner looks for it
-        "GATEWAY_INTERFACE": b"CGI/1.1",
-        "SERVER_SOFTWARE": _wire(server.software),
-        "SERVER_NAME": _wire(host),
-        "SERVER_ADDR": _wire(request.hop.server.host),
-        "SERVER_PORT": b"%d" % request.hop.server.port,
-        "REMOTE_ADDR": _wire(request.hop.client.host),
-        "REMOTE_PORT": b"%d" % request.hop.client.port,
-        "REQUEST_SCHEME": _wire(request.hop.scheme),
-        "HTTP_X_REQUEST_ID": name,
-        "REDIRECT_STATUS": b"200",  # php-cgi runs only for a server that sets it
+        b"UNIQUE_ID": name,
+        b"GATEWAY_INTERFACE": b"CGI/1.1",
+        b"SERVER_SOFTWARE": _wire(server.software),
+        b"SERVER_NAME": _wire(host),
+        b"SERVER_ADDR": _wire(request.hop.server.host),
+        b"SERVER_PORT": b"%d" % request.hop.server.port,
+        b"REMOTE_ADDR": _wire(request.hop.client.host),
+        b"REMOTE_PORT": b"%d" % request.hop.client.port,
+        b"REQUEST_SCHEME": _wire(request.hop.scheme),
+        b"HTTP_X_REQUEST_ID": name,
+        b"REDIRECT_STATUS": b"200",  # php-cgi runs only for a server that sets it
     }
     if request.hop.scheme == "https":
-        env["HTTPS"] = b"on"
+        env[b"HTTPS"] = b"on"
     if (encryption := request.hop.encryption) is not None:
         env |= _encryption_variables(encryption)
     if request.user:
-        env["AUTH_TYPE"] = b"Basic"
-        env["REMOTE_USER"] = _wire(request.user)
+        env[b"AUTH_TYPE"] = b"Basic"
+        env[b"REMOTE_USER"] = _wire(request.user)
     if server.admin:
-        env["SERVER_ADMIN"] = os.fsencode(server.admin)
+        env[b"SERVER_ADMIN"] = os.fsencode(server.admin)
     return env
 
 
-def _encryption_variables(encryption: Encryption) -> dict[str, bytes]:
+def _encryption_variables(encryption: Encryption) -> dict[bytes, bytes]:
     """Return what scripts know from Apache's `SSLOptions +StdEnvVars`, as far as they use it."""
     env = {
-        "SSL_PROTOCOL": _wire(encryption.protocol),
-        "SSL_CIPHER": _wire(encryption.cipher),
+        b"SSL_PROTOCOL": _wire(encryption.protocol),
+        b"SSL_CIPHER": _wire(encryption.cipher),
     }
     if encryption.server_name:
-        env["SSL_TLS_SNI"] = _wire(encryption.server_name)
+        env[b"SSL_TLS_SNI"] = _wire(encryption.server_name)
     return env
 
 
-def _script_variables(script: Script) -> dict[str, bytes]:
+def _script_variables(script: Script) -> dict[bytes, bytes]:
     env = {
-        "DOCUMENT_ROOT": os.fsencode(script.root),
-        "SCRIPT_NAME": os.fsencode(script.name),
-        "SCRIPT_FILENAME": os.fsencode(script.file),
+        b"DOCUMENT_ROOT": os.fsencode(script.root),
+        b"SCRIPT_NAME": os.fsencode(script.name),
+        b"SCRIPT_FILENAME": os.fsencode(script.file),
     }
     if script.path_info:  # else absent, not empty (§4.1.5)
-        env["PATH_INFO"] = os.fsencode(script.path_info)
-        env["PATH_TRANSLATED"] = os.fsencode(script.root + script.path_info)
+        env[b"PATH_INFO"] = os.fsencode(script.path_info)
+        env[b"PATH_TRANSLATED"] = os.fsencode(script.root + script.path_info)
     return env
 
 
-def _request_variables(request: Request, body_length: int) -> dict[str, bytes]:
+def _request_variables(request: Request, body_length: int) -> dict[bytes, bytes]:
     line, section = request.line, request.section
     env = {
-        "SERVER_PROTOCOL": b"HTTP/1.0" if line.version is Version.HTTP_1_0 else b"HTTP/1.1",
-        "REQUEST_METHOD": _wire(line.method),
-        "REQUEST_URI": _wire(line.target.raw),
-        "QUERY_STRING": _wire(line.target.query),
+        b"SERVER_PROTOCOL": b"HTTP/1.0" if line.version is Version.HTTP_1_0 else b"HTTP/1.1",
+        b"REQUEST_METHOD": _wire(line.method),
+        b"REQUEST_URI": _wire(line.target.raw),
+        b"QUERY_STRING": _wire(line.target.query),
     }
     if section.length != 0 or "content-length" in section.fields:
-        env["CONTENT_LENGTH"] = b"%d" % body_length
+        env[b"CONTENT_LENGTH"] = b"%d" % body_length
     if (content_type := section.fields.get("content-type")) is not None:
-        env["CONTENT_TYPE"] = _wire(content_type)
+        env[b"CONTENT_TYPE"] = _wire(content_type)
     return env
 
 
-def _field_variables(fields: Fields) -> dict[str, bytes]:
+def _field_variables(fields: Fields) -> dict[bytes, bytes]:
     """Return the HTTP_* variables; repeated fields are joined (§4.1.18, RFC 9110 §5.3)."""
-    env: dict[str, bytes] = {}
+    env: dict[bytes, bytes] = {}
     for name, text in fields:
         if name in _WITHHELD:
             continue
-        variable = "HTTP_" + name.upper().replace("-", "_")
+        variable = b"HTTP_" + name.upper().replace("-", "_").encode()
         value = _wire(text)
         if variable in env:
             separator = b"; " if name == "cookie" else b", "

@@ -9,7 +9,7 @@ answer as it stands, after which the connection closes (RFC 3875 §5, §6.2).
 import logging
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from forkhttpd.config import Mount, Pool
@@ -39,7 +39,7 @@ class Launch(Protocol):
         pool: str,
         *,
         argv: Sequence[str],
-        env: Mapping[str, bytes],
+        env: dict[bytes, bytes],
         cwd: str,
         leave_background: bool,
         share: tuple[str, int],
@@ -183,7 +183,7 @@ class Gateway:
     async def _start(
         self,
         script: Script,
-        env: Mapping[str, bytes],
+        env: dict[bytes, bytes],
         spooled: int | None,
         *,
         has_input: bool,

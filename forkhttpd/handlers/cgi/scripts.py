@@ -63,7 +63,7 @@ class Scripts:
             file=file,
             name=request.path[:name_length] + index,
             path_info=path_info,
-            directory=os.path.dirname(file) or "/",
+            directory=file.rpartition("/")[0] or "/",
             root=self._root,
             interpreter=self._interpreter(file),
         )
