@@ -1,5 +1,6 @@
 """The generations that are open: the one that serves, the ones that drain, the one to come."""
 
+import logging
 import socket
 from collections.abc import Mapping
 
@@ -10,6 +11,8 @@ from forkhttpd.master.generation import Generation, open_generation
 from forkhttpd.master.handover import listener_name, names_of
 from forkhttpd.master.listener import Activation, Listener, inherit_listener
 from forkhttpd.master.systemd import Named
+
+_LOGGER = logging.getLogger("forkhttpd")
 
 
 class Generations:
@@ -36,6 +39,7 @@ class Generations:
     def open(self, number: int, config: Config) -> Generation:
         """Open a generation, on the sockets of the running ones where the address is the same.
 
+        A unix socket that nobody finds any more, as its file was removed or replaced, is made anew.
         Raises StartupError, and then nothing has changed.
         """
         kept = self._kept(config)
@@ -58,6 +62,10 @@ class Generations:
         }
         for running in self._open.values():
             kept.update(running.listeners)
+        lost = [a for a, one in kept.items() if a.kind == "unix" and not one.is_reachable]
+        for address in lost:
+            _LOGGER.warning("%s: its file was removed or replaced, so it is made anew", address)
+            del kept[address]
         return kept
 
     def release(self, number: int) -> None:

@@ -29,12 +29,18 @@ Activation = Mapping[str, Sequence[socket.socket]]
 class Listener:
     """A listening address.  sockets: one, or as many as systemd has under the name."""
 
-    __slots__ = ("_inode", "_path", "sockets")
+    __slots__ = ("_file", "_inode", "_is_ours", "sockets")
 
     def __init__(self, sockets: tuple[socket.socket, ...]) -> None:
         self.sockets = sockets
-        self._path = ""  # of the file that is ours to unlink
-        self._inode: tuple[int, int] | None = None
+        self._file = _path(sockets[0])
+        self._inode = _inode(self._file)
+        self._is_ours = False  # the file, to unlink
+
+    @property
+    def is_reachable(self) -> bool:
+        """Whether clients find it: the file of a unix socket may be gone, or another one now."""
+        return _inode(self._file) == self._inode
 
     def urls(self, *, tls: bool = False) -> list[str]:
         """Return what to open in a browser, with the port that the kernel chose for port 0."""
@@ -49,18 +55,17 @@ class Listener:
 
     def own_file(self) -> None:
         """Let the file of a unix socket go when this listener does."""
-        self._path = _path(self.sockets[0])
-        self._inode = _inode(self._path) if self._path else None
+        self._is_ours = True
 
     def leave_file(self) -> None:
         """Let the file stay: somebody else has the socket, too."""
-        self._path = ""
+        self._is_ours = False
 
     def close(self) -> None:
         """Close our descriptors and unlink the file if it is ours, and still the same."""
-        if self._path and _inode(self._path) == self._inode:
+        if self._file and self._is_ours and self.is_reachable:
             with contextlib.suppress(OSError):
-                os.unlink(self._path)
+                os.unlink(self._file)
         for listener in self.sockets:
             listener.close()
 
@@ -179,6 +184,8 @@ def _is_stale(path: str) -> bool:
 def _explain(address: Address, error: OSError) -> str:
     words = describe(error)
     match error.errno:
+        case errno.EADDRINUSE if address.kind == "unix":
+            return f"{words}; somebody listens there, or it is no socket: remove it"
         case errno.EADDRINUSE:
             return f"{words}{_name_holder(address)}; stop what listens there or choose another port"
         case errno.EACCES if 0 < address.port < 1024:

@@ -43,7 +43,8 @@ class Store:
 
     def _update(self, listeners: Mapping[Address, Listener]) -> list[str]:
         ours = {listener_name(one): one for one in listeners if one.kind != "systemd"}
-        self._drop([name for name in self._kept if name not in ours])
+        current = {name: listeners[address] for name, address in ours.items()}
+        self._drop([name for name, kept in self._kept.items() if current.get(name) is not kept])
         return [
             f"{address} is not kept over a restart: the descriptor store has no room for it"
             for name, address in ours.items()

@@ -110,6 +110,29 @@ def test_M7_M8_the_rights_of_a_socket_change_with_the_reload_that_is_taken_up() 
         assert (after.st_ino, stat.S_IMODE(after.st_mode)) == (before.st_ino, 0o660)
 
 
+def test_M7_a_socket_whose_file_is_gone_is_made_anew() -> None:
+    with daemon(SITE.replace("[log]", '[[listen]]\naddress = "unix:s"\n[log]')) as running:
+        running.write("www/page", "page")
+        socket_file = running.directory / "s"
+        before = socket_file.stat().st_ino
+        assert running.reload()
+        assert socket_file.stat().st_ino == before
+        socket_file.unlink()
+        assert running.reload()
+        running.await_log("/s: its file was removed or replaced, so it is made anew")
+        assert ask_unix(socket_file).endswith(b"page")
+        socket_file.unlink()
+        running.write("s", "somebody's text")
+        assert not running.reload()
+        running.await_log("somebody listens there, or it is no socket: remove it")
+        assert socket_file.read_text() == "somebody's text"
+        socket_file.unlink()
+        assert running.reload()
+        assert ask_unix(socket_file).endswith(b"page")
+        assert running.stop() == 0
+        assert not socket_file.exists()
+
+
 def test_M7_what_needs_a_restart_is_named_in_one_warning() -> None:
     with daemon() as running:
         switch(running, SITE.replace("forkhttpd.pid", "other.pid"))

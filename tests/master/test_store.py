@@ -4,7 +4,7 @@ import signal
 import socket
 from pathlib import Path
 
-from tests.master.live import await_that
+from tests.master.live import DEADLINE, await_that
 from tests.master.manager import manager
 
 STORE = {"FDSTORE": "8"}
@@ -141,3 +141,24 @@ def test_sockets_of_systemd_are_not_stored_a_second_time(tmp_path: Path) -> None
         systemd.hear_until("READY")
         assert systemd.stored == {}
         assert live.process.poll() is None
+
+
+def test_M20_a_unix_socket_that_was_made_anew_takes_the_place_of_the_old_one(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "http.sock"
+    with manager(tmp_path) as systemd:
+        with systemd.started(tmp_path, addresses=(f"unix:{path}",), env=STORE) as live:
+            systemd.hear_until("READY")
+            path.unlink()
+            live.reload(addresses=(f"unix:{path}",))
+            await_that(path.exists)
+            systemd.hear_until("FDSTOREREMOVE")
+            systemd.hear_until("FDSTORE")
+            live.signal(signal.SIGTERM)
+            assert live.wait() == 0
+        with socket.socket(socket.AF_UNIX) as early:
+            early.settimeout(DEADLINE)
+            early.connect(str(path))
+            with systemd.started(tmp_path, addresses=(f"unix:{path}",), env=STORE):
+                assert early.recv(100).split()[1] == b"1"
