@@ -213,7 +213,7 @@ def open_generation(
 ) -> Generation:
     """Open everything that `config` asks for; what fails half-way closes what it has opened.
 
-    An address of `kept` goes on with the very socket.  Raises StartupError.
+    An address of `kept` goes on with the very socket.  Raises StartupError, OSError.
     """
     with contextlib.ExitStack() as undo:
         tls = open_contexts(config)
