@@ -43,7 +43,7 @@ _LINE = re.compile(
 )
 _VERSIONS = {b"1.0": Version.HTTP_1_0, b"1.1": Version.HTTP_1_1}
 _DECIMAL = re.compile(r"[0-9]{1,20}")  # llhttp refuses what does not fit 64 bits
-_CODING = re.compile(rb"^transfer-encoding:[ \t]*+(.*?)[ \t]*\r$", re.IGNORECASE | re.MULTILINE)
+_CODING = re.compile(rb"^transfer-encoding:([^\r\n]*+)\r$", re.IGNORECASE | re.MULTILINE)
 _LENGTH = re.compile(rb"^content-length:", re.IGNORECASE | re.MULTILINE)
 
 
@@ -111,7 +111,7 @@ def read_fields(head: bytes, version: Version) -> RawFields:
 
 def _refusal(head: bytes, version: Version, *, reason: str) -> HTTPError:
     """Say of a head that llhttp refused whether a transfer coding is to blame (H3)."""
-    codings = [coding.lower() for coding in _CODING.findall(head)]
+    codings = [coding.strip(b" \t").lower() for coding in _CODING.findall(head)]
     unknown = codings and codings != [b"chunked"] and not _LENGTH.search(head)
     return HTTPError(501 if unknown and version is Version.HTTP_1_1 else 400, reason)
 

@@ -49,5 +49,14 @@ def test_H3_both_readers_must_find_the_same_end(head: bytes) -> None:
     assert caught.value.status == 400
 
 
+@pytest.mark.timeout(60)  # to look for the end of the coding from each space on would take hours
+def test_H3_a_coding_in_a_refused_head_is_read_once_from_left_to_right() -> None:
+    value = b"a" + b" " * (2 << 20) + b"b"
+    head = b"GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: %b\r\nX : y\r\n\r\n" % value
+    with pytest.raises(HTTPError) as caught:
+        read_fields(head, Version.HTTP_1_1)
+    assert caught.value.status == 501
+
+
 def test_a_line_is_kept_for_the_log_as_it_came() -> None:
     assert read_line(b"GET /a%20b?c HTTP/1.0").text == "GET /a%20b?c HTTP/1.0"
