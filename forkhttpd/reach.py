@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from forkhttpd.config import Config
+from forkhttpd.config.lines import Position
+from forkhttpd.config.source import Finding
 from forkhttpd.errors import StartupError
 from forkhttpd.privileges import Identity, look_up
-
-Position = tuple[str | int, ...]
 
 _RIGHTS = {os.R_OK: "r", os.X_OK: "x", os.R_OK | os.X_OK: "rx"}
 
@@ -31,7 +31,7 @@ class _Need:
     group: str
 
 
-def warnings(config: Config) -> Iterator[tuple[Position, str]]:
+def warnings(config: Config) -> Iterator[Finding]:
     """Yield what those who serve cannot reach, if root starts them; nothing if it is not root."""
     for need in _needs(config) if os.geteuid() == 0 else ():
         if need.path.exists() and not _may(need):

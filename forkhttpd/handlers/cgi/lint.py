@@ -15,6 +15,7 @@ from itertools import islice
 from pathlib import Path
 
 from forkhttpd.config import Config, Mount, Pool
+from forkhttpd.config.source import Finding
 from forkhttpd.handlers.cgi import diagnosis
 from forkhttpd.handlers.docroot import Docroot
 from forkhttpd.http1.errors import HTTPError
@@ -30,10 +31,8 @@ _SHELL_PHP = re.compile(r"php[0-9.]*")
 _PYTHON = re.compile(r"python3\.([0-9]+)")
 _WITHOUT_CGI = 13  # CPython 3.13 has no modules cgi and cgitb any more (PEP 594)
 
-Position = tuple[str | int, ...]
 
-
-def warnings(config: Config) -> Iterator[tuple[Position, str]]:
+def warnings(config: Config) -> Iterator[Finding]:
     """Yield what is wrong with the scripts of each mount, and with what runs them; and where."""
     for position, mount in config.mounts():
         if mount.interpreter is not None and _SHELL_PHP.fullmatch(mount.interpreter.name):
