@@ -6,6 +6,7 @@ one, and the errors that only follow from others are left out.
 """
 
 import difflib
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any, get_args
 
@@ -132,7 +133,8 @@ def _other_word(position: Position, value: object) -> str:
     """Say which words a key knows."""
     where = place(position)
     words = list(filter(None, get_args(where.table.__annotations__[where.key])))
-    close = meant(value, map(str, words)) if isinstance(value, str) else ""
+    is_word = isinstance(value, str) and re.search("[a-z]", value)
+    close = meant(str(value), map(str, words)) if is_word else ""
     return f"{quoted(value)} is not known{close or f'; write {listed(map(quoted, words))}'}"
 
 

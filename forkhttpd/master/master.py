@@ -2,10 +2,9 @@
 
     event → policy → actions → fork, kill, load, reopen, leave
 
-It serves nobody, waits for nothing else than its poll but for the next configuration, and decides
-nothing: what to do is the policy's, how to do it is here.  A reload is read by a child
-(`forkhttpd.config.reader`), for which it waits, seconds at most: what happens meanwhile is as well
-done after it, the workers serve on, and there is no state in between that a policy had to know.
+It serves nobody and decides nothing: what to do is the policy's, how to do it is here.  It waits
+for its poll alone, and for the child that reads a reload (`forkhttpd.config.reader`), seconds: what
+happens meanwhile is done after it, so a policy has no state in between, and workers serve on.
 
 Signals stay blocked and are read from a descriptor; SIGCHLD is one of them, so the end of a child
 and that of an adopted stranger arrive in the same way.  A child that comes further rings the bell.
@@ -332,11 +331,12 @@ class Master:
             self._logger.error("no control socket %s: %s", path, describe(error))
 
     def _reopen(self) -> None:
-        for problem in self._generations.reopen_logs():
+        for problem in (problems := list(self._generations.reopen_logs())):
             self._logger.error("reopen: %s", problem)
         for child in self._policy.children.values():
             self._send_logs(child)
-        self._logger.info("logs reopened")
+        if not problems:
+            self._logger.info("logs reopened")
 
     def _send_logs(self, child: Child) -> None:
         logs = self._generations[child.generation].logs_of(child.role)

@@ -233,6 +233,19 @@ def test_access_off_is_off_and_everything_else_works() -> None:
         assert "GET /" not in running.log
 
 
+def test_M15_a_log_that_cannot_be_opened_again_is_not_told_as_reopened() -> None:
+    with daemon() as running:
+        (running.directory / "access.log").unlink()
+        (running.directory / "access.log").mkdir()
+        running.send_signal(signal.SIGUSR1)
+        running.await_log("error master")
+        assert "reopen: cannot open the log" in running.log
+        (running.directory / "access.log").rmdir()
+        running.send_signal(signal.SIGUSR1)
+        running.await_log("logs reopened")
+        assert running.log.count("logs reopened") == 1
+
+
 def test_errors_go_to_a_file_and_USR1_moves_that_file_without_an_access_log() -> None:
     with daemon(config(access="off", error="error.log"), start=False) as running:
         running.script("silent.sh", "#!/bin/sh\necho oops-$QUERY_STRING >&2\n")
