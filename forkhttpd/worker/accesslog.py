@@ -28,7 +28,9 @@ _MEMORY_SIZE = 4096  # texts
 _MEMORABLE = 256  # characters; so that what clients invent cannot fill more than 2 MiB
 
 _UNSAFE = re.compile(r"[^ !#-\[\]-~]")
-
+_ESCAPES = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0x100))} | {
+    ord(character): "\\" + character for character in '"\\'
+}  # texts are the wire's bytes as latin-1
 
 _quoted: dict[str | None, str] = {None: "-", "": "-"}
 
@@ -36,21 +38,17 @@ _quoted: dict[str | None, str] = {None: "-", "": "-"}
 def quoted(text: str | None) -> str:
     """Return text that can stand between quotes in a line; "-" for nothing.
 
-    Remembered, for the same lines and agents come again and again: 0.05 µs instead of 0.2.
+    Remembered, for the same lines and agents come again and again: 0.05 µs instead of 0.2.  What a
+    client fills with bytes to be escaped is translated: one by one, 32 KB would take 30 ms, not 4.
     """
     known = _quoted.get(text)
     if known is None:
-        known = _UNSAFE.sub(_escape, text or "")
+        known = text or ""
+        if _UNSAFE.search(known):
+            known = known.translate(_ESCAPES)
         if len(known) <= _MEMORABLE and len(_quoted) < _MEMORY_SIZE:
             _quoted[text] = known
     return known
-
-
-def _escape(match: re.Match[str]) -> str:
-    character = match[0]
-    if character in '"\\':
-        return "\\" + character
-    return f"\\x{ord(character):02x}"  # texts are the wire's bytes as latin-1
 
 
 class AccessLog:
