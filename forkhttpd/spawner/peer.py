@@ -31,13 +31,17 @@ class Peer:
         """Whether something waits to be sent."""
         return bool(self._outbox)
 
-    def send(self, message: Message, fds: Sequence[int] = ()) -> None:
-        """Send a message, now or later; `fds` become the peer's to close."""
+    def send(self, message: Message, fds: Sequence[int]) -> bool:
+        """Send a message, now or later; `fds` become the peer's to close.
+
+        Return whether it is the first of those that are sent later.
+        """
         data = encode(message)
-        if self._outbox or not self._send(data, fds):
-            self._outbox.append((data, fds))
-        else:
+        if not self._outbox and self._send(data, fds):
             channel.close_all(fds)
+            return False
+        self._outbox.append((data, fds))
+        return len(self._outbox) == 1
 
     def flush(self) -> None:
         """Send what waits, as far as the worker takes it."""

@@ -24,24 +24,19 @@ _RESET = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
 
 
 class Request:
-    """A Start that waits for its place, with the spool that came along (owned)."""
+    """A Start that waits for its place, with the spool that came along (owned).
 
-    __slots__ = ("peer", "spool", "start")
+    key: what names it among those of all workers; share: whose limit it counts towards.
+    """
+
+    __slots__ = ("key", "peer", "share", "spool", "start")
 
     def __init__(self, peer: Peer, start: Start, *, spool: Optional[int]) -> None:
         self.peer = peer
         self.start = start
         self.spool = spool
-
-    @property
-    def key(self) -> Key:
-        """What names this request among those of all workers."""
-        return self.peer, self.start.id
-
-    @property
-    def share(self) -> Share:
-        """Whose limit it counts towards."""
-        return Share(self.start.share, self.start.most)
+        self.key: Key = (peer, start.id)
+        self.share = Share(start.share, start.most)
 
     def close(self) -> None:
         """Close the spool."""

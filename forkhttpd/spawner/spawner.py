@@ -249,9 +249,7 @@ class Spawner:
         return message
 
     def _reply(self, peer: Peer, message: Message, fds: Sequence[int]) -> None:
-        congested = peer.congested
-        peer.send(message, fds)
-        if peer.congested and not congested:
+        if peer.send(message, fds):
             self._listen_to(peer)
 
     def _listen_to(self, peer: Peer) -> None:

@@ -6,6 +6,7 @@ It is read to its end whatever it holds, or a program that complains at length w
 
 import logging
 import os
+import select
 
 from forkhttpd.http1.account import Account
 from forkhttpd.loop import READ_SIZE, Future, Loop
@@ -48,7 +49,10 @@ class Stderr:
             self._log_line(self._rest)
         self.done.set(None)
 
-    def _read(self, _events: int) -> None:
+    def _read(self, events: int) -> None:
+        if not events & select.EPOLLIN:  # no writer is left, and nothing of what they wrote
+            self.close()
+            return
         try:
             piece = os.read(self._fd, READ_SIZE)
         except BlockingIOError:  # somebody else has read from /proc/PID/fd/2
