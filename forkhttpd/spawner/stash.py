@@ -141,6 +141,8 @@ class Stash:
 
         Raises OSError: a module of an archive has none.
         """
+        if module is self._origin.modules.get("__main__"):
+            return  # ours, by the name __mp_main__ of multiprocessing: no file to look at
         file = getattr(module, "__file__", None)
         if file and not _is_library(file, self._origin.library):
             self._sources[name] = key_of(os.stat(file))

@@ -60,6 +60,7 @@ def test_C17_modules_that_act_are_not_preloaded_and_the_log_says_so_once(
         "chance": "its import asks for urandom",
         "pathfinder": "its import changes the path",
         "exits": "SystemExit: 3",
+        "multiprocessing": "its import asks for getcwd, asks for urandom",
         "missing": "ModuleNotFoundError: No module named 'missing'",
     }
     with Driver(python, warm=True, preload=(*acting, "good")) as driver:
