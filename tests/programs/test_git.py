@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.daemon import await_end
+from tests.live.daemon import await_end, wait_for
 from tests.programs.curl import curl
 from tests.programs.forge import IS_ROOT, Forge, check, configuration, forge, git
 from tests.programs.manual import section
@@ -120,6 +120,24 @@ def test_C3_C18_a_push_of_megabytes_comes_in_chunks(writing: Forge) -> None:
     assert writing.served("cat-file", "-s", "main:medium") == str(len(content))
     check(git("fsck", "--strict", where=writing.clones / "mine"))
     writing.served("fsck", "--strict")
+
+
+def test_C18_after_a_push_git_tidies_up_in_the_background(writing: Forge) -> None:
+    """Which `background = "leave"` lets it: 256 loose objects and more are to become a pack."""
+    assert '`background = "leave"`' in SECTION
+    writing.served("config", "receive.unpackLimit", "10000")
+    writing.served("config", "gc.auto", "1")
+    writing.clone("mine")
+    mine = writing.clones / "mine"
+    for number in range(1500):
+        (mine / f"many{number}").write_text(f"{number}\n")
+    check(git("add", ".", where=mine))
+    check(git("commit", "-qm", "many", where=mine))
+    check(git("push", "origin", "main:many", where=mine))
+    writing.served("config", "gc.auto", "0")
+    loose = "count: 0\n"
+    wait_for(lambda: loose in writing.served("count-objects", "-v") + "\n", "a pack of all")
+    wait_for(lambda: not [*writing.root.rglob("gc.*")], "the end of its locks")
 
 
 def test_C18_without_a_user_a_push_is_refused(reading: Forge) -> None:
