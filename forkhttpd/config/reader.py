@@ -25,6 +25,8 @@ from forkhttpd.config.reading import Reading
 from forkhttpd.errors import ConfigError, ExitCode, StartupError, describe
 
 _PIECE = 1 << 16  # what a pipe holds, pipe(7)
+_GLANCE = 0.2  # seconds between two looks whether somebody wants us to stop
+_STOPS = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}
 _PR_SET_PDEATHSIG = 1
 _IMPORTED = time.time()
 
@@ -59,7 +61,8 @@ class Reader:
         """Return what the file comes to.  To be called once.
 
         Raises ConfigError with the problems of the file; StartupError if the child has died, or
-        has not done it in `patience` seconds, which ends it; Failed for a bug.
+        has not done it in `patience` seconds, which ends it, as does a signal to stop that is
+        blocked and waits for us; Failed for a bug.
         """
         answer = self._answer(time.monotonic() + patience)
         if isinstance(answer, Exception):
@@ -71,9 +74,9 @@ class Reader:
         try:
             while piece := self._read(deadline):
                 data += piece
-        except TimeoutError:
+        except TimeoutError as error:
             os.kill(self._pid, signal.SIGKILL)
-            raise _unread("that takes too long, so it was given up") from None
+            raise _unread(str(error)) from None
         finally:
             os.close(self._pipe)
             _, status = os.waitpid(self._pid, 0)
@@ -88,8 +91,11 @@ class Reader:
         """Return what comes next, nothing at the end.  Raises TimeoutError."""
         poll = select.poll()
         poll.register(self._pipe, select.POLLIN)
-        if not poll.poll(math.ceil(max(deadline - time.monotonic(), 0.0) * 1000)):
-            raise TimeoutError
+        while not poll.poll(math.ceil(_GLANCE * 1000)):
+            if time.monotonic() >= deadline:
+                raise TimeoutError("that takes too long, so it was given up")
+            if signal.sigpending() & _STOPS:
+                raise TimeoutError("it was given up, as there is a signal to stop")
         return os.read(self._pipe, _PIECE)
 
 

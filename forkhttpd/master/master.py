@@ -3,8 +3,8 @@
     event → policy → actions → fork, kill, load, reopen, leave
 
 It serves nobody and decides nothing: what to do is the policy's, how to do it is here.  It waits
-for its poll alone, and for the child that reads a reload (`forkhttpd.config.reader`), seconds: what
-happens meanwhile is done after it, so a policy has no state in between, and workers serve on.
+for its poll alone, and for the child that reads a reload (`forkhttpd.config.reader`), seconds, or
+until it is to stop: all else is done after it, so a policy has no state in between.
 
 Signals stay blocked and are read from a descriptor; SIGCHLD is one of them, so the end of a child
 and that of an adopted stranger arrive in the same way.  A child that comes further rings the bell.

@@ -1,5 +1,6 @@
 """HUP: the changed file is taken up as a whole, or nothing has changed (M7, M8)."""
 
+import os
 import re
 import signal
 import socket
@@ -139,6 +140,17 @@ def test_M7_what_needs_a_restart_is_named_in_one_warning() -> None:
         running.await_log("needs restart: pid_file")
         assert (running.directory / "forkhttpd.pid").exists()
         assert not (running.directory / "other.pid").exists()
+
+
+def test_a_stop_does_not_wait_for_a_file_that_nobody_can_read() -> None:
+    with daemon() as running:
+        running.config.unlink()
+        os.mkfifo(running.config)
+        running.send_signal(signal.SIGHUP)
+        wait_for(lambda: running.titled("forkhttpd: reader"), "a reader that waits")
+        assert running.stop() == 0
+        assert "given up, as there is a signal to stop" in running.log
+        assert "stopping: what is running may finish" in running.log
 
 
 # What the verdict means.
