@@ -56,7 +56,6 @@ SIGNALS = (
 _libc = ctypes.CDLL(None)
 _LONGEST_POLL = 3600.0  # seconds; poll(2) takes an int of milliseconds
 _SWEEP_PAUSE = 1.0  # seconds at most between two looks for programs of a dead spawner
-
 Programs = Mapping[Role, Program]
 
 
@@ -179,8 +178,7 @@ class Master:
         for client, request in self._control.requests():
             match request:
                 case "status":
-                    answer = status(self._policy, self._scoreboard, self._history)
-                    self._control.reply(client, answer)
+                    self._control.reply(client, status(self._policy, self._history))
                 case "reload":
                     self._control.wait(client, beyond=self._policy.reload.newest)
                     self._happens(events.Signalled(signal.SIGHUP))
@@ -280,9 +278,10 @@ class Master:
         )
 
     def _kill(self, child: Child, number: signal.Signals) -> None:
-        # Never pid 0, our whole process group.  No pid can be somebody else's: nobody but us reaps.
-        if child.pid:
-            os.kill(child.pid, number)
+        # Never pid 0, our process group.  Nobody but us reaps, but a new master that was let go.
+        with contextlib.suppress(ProcessLookupError):
+            if child.pid:
+                os.kill(child.pid, number)
 
     def _sweep(self) -> Iterable[events.Event]:
         known = {child.pid for child in self._policy.children.values()}
@@ -306,7 +305,7 @@ class Master:
     def _adopt(self, generation: Generation) -> None:
         before, self._serving = self._serving, generation
         for child in self._policy.children.values():
-            if child.generation == generation.number:
+            if child.generation == generation.number and child.pid:
                 self._let_serve(child)
         self._logger = _open_logger(generation)
         for problem in generation.tune_listeners(before):
@@ -334,7 +333,8 @@ class Master:
         for problem in (problems := list(self._generations.reopen_logs())):
             self._logger.error("reopen: %s", problem)
         for child in self._policy.children.values():
-            self._send_logs(child)
+            if child.pid:  # who is not forked yet inherits them
+                self._send_logs(child)
         if not problems:
             self._logger.info("logs reopened")
 

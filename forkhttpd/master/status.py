@@ -69,9 +69,9 @@ class History:
         self.scoreboard.judge(taken=verdict.code == 0)
 
 
-def status(policy: Policy, scoreboard: Scoreboard, history: History) -> Mapping[str, object]:
+def status(policy: Policy, history: History) -> Mapping[str, object]:
     """Return the whole answer, as JSON knows it."""
-    now = time.monotonic()
+    now, scoreboard = time.monotonic(), history.scoreboard
     children = sorted(
         (child for child in policy.children.values() if child.pid),
         key=lambda child: (-child.generation, child.name, child.number),

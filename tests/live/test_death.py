@@ -134,6 +134,20 @@ def test_M12_an_interpreter_that_fails_later_is_tried_ever_more_rarely() -> None
         wait_for(lambda: running.get("/cgi-bin/hello.sh").status == 200, "programs to run again")
 
 
+def test_M15_logs_are_reopened_at_the_moment_when_a_spawner_is_tried_again() -> None:
+    """It is to be forked then, and has nothing yet by which it could be sent a log."""
+    with with_own_python(GOOD, start=True) as running:
+        running.write("python", BAD, mode=0o755)
+        (spawner,) = running.spawners()
+        spawner.kill()
+        running.await_log("next try in 1 s")
+        while running.log.count("next try in 1 s") + running.log.count("next try in 2 s") < 2:
+            running.send_signal(signal.SIGUSR1)
+            assert running.process.poll() is None
+        assert running.get("/").status == 200
+        assert running.stop() == 0
+
+
 # The master.
 
 
