@@ -83,6 +83,8 @@ def test_M5_fifty_reloads_under_load_lose_nothing() -> None:
         old, finished = running.family(), running.directory / "www" / "finished"
         assert running.reload(SITE)
         await_end(old)
+        # Who has ended may not be reaped yet, and would be part of the state before.
+        wait_for(lambda: len(running.family()) == 3, "two workers and a spawner at rest")
         before = resting_state(running)
         with crowd(running) as send_home:
             verdicts = Counter(
