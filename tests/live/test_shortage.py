@@ -2,6 +2,7 @@
 
 import contextlib
 import resource
+import signal
 import socket
 from collections.abc import Iterator
 
@@ -62,7 +63,7 @@ def test_M2_programs_of_a_dead_spawner_are_ended_as_soon_as_they_can_be_looked_f
             running.await_log("spawner [default] could not be forked: Too many open files")
         wait_for(lambda: not processes_with(scene.marker), "the end of its program")
         wait_for(running.spawners, "a new spawner")
-        assert running.stop() == 0
+        assert running.stop(signal.SIGQUIT) == 0
 
 
 def test_who_cannot_accept_says_so_into_a_pipe_too() -> None:
