@@ -25,7 +25,8 @@ Limits = Dict[int, Tuple[int, int]]
 class Allowance:
     """The limits of a pool's programs.
 
-    wanted: soft and hard limit of each resource, cut down to what we may give; nice: 0 to 19.
+    wanted: soft and hard limit of each resource, cut down to what we may give; nice: 0 to 19,
+    on top of ours.
     """
 
     __slots__ = ("_limits", "_nice", "_ours")
@@ -34,7 +35,7 @@ class Allowance:
         limits = {kind: _possible(kind, *wanted[kind]) for kind in wanted}
         ours = {kind: resource.getrlimit(kind) for kind in wanted}
         self._limits = {kind: limits[kind] for kind in wanted if limits[kind] != ours[kind]}
-        self._nice = nice
+        self._nice = nice and os.getpriority(os.PRIO_PROCESS, 0) + nice  # the kernel stops at 19
         self._ours = {kind: ours[kind] for kind in self._limits if kind not in _BY_NUMBER_ALONE}
 
     def lowered(self) -> ContextManager[None]:
