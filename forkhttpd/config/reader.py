@@ -1,7 +1,7 @@
 """A configuration file, read by a process of its own, and what this machine says to it.
 
 What reading takes, pydantic above all, is imported in that process alone: a master would hold it
-for good, and all its children with it, 12 of 51 MiB.  And who starts has other things to do
+for good, and all its children with it, 9 of 57 MiB.  And who starts has other things to do
 meanwhile: the imports here are few, so that a reader can be started before those of the rest.
 """
 

@@ -3,7 +3,7 @@
 The tables are plain dataclasses, and pydantic reads them by their types and by these marks in
 `Annotated`: each tells it a schema when it asks (`__get_pydantic_core_schema__`).  Nobody needs it
 for less, so it stays out of whoever only has a Config: its import is 95 of the 410 ms that a start
-takes, and 12 of the 51 MiB that master, spawner and two workers would hold.
+takes, and 9 of the 57 MiB that master, spawner and two workers would hold.
 """
 
 from collections.abc import Callable

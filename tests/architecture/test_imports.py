@@ -137,7 +137,7 @@ MAY_ALSO_IMPORT: dict[str, set[str]] = {
     "worker.router": {"handlers", "handlers.cgi", "handlers.show"},
     "worker.launcher": {"spawner.protocol"},
 }
-# What is imported when it is called, for what it costs: pydantic takes 95 ms and 12 MiB, which only
+# What is imported when it is called, for what it costs: pydantic takes 95 ms and 9 MiB, which only
 # who reads a file has to spend, and the rest of the daemon as many, while a reader has begun.
 LATE = {
     ("__main__", "cli"),
