@@ -3,7 +3,7 @@
 Facts
     * Whom the kernel wakes depends on who is asleep, and who is awake takes what it has time for.
       Of 400 slow requests for four workers on two cores, the one that had a core to itself took up
-      to 222, in a burst and one by one alike; 8 of 36 crowds went beyond 150.
+      to 222, in a burst and one by one alike; 10 of 36 crowds went beyond 150.
     * To register the listener anew, as `acceptor.py` does, shares out among who sleeps, no more.
 
 Decision
