@@ -1,6 +1,7 @@
 """The command line: what may stand there, and what `--help` teaches.
 
-The words `status` and `explain` have parsers of their own, beside what they do.
+The words `status` and `explain` have parsers of their own, beside what they do; what those have in
+common is here.
 """
 
 import argparse
@@ -31,6 +32,7 @@ _DESCRIPTION = "Serve static files and CGI programs: a directory, at once, or wh
 
 _OF_DIRECTORY = ("port", "bind", "directory", "protocol")
 _LARGEST_PORT = 65535
+_INSTALLED = Path("/etc/forkhttpd/forkhttpd.conf")
 
 _EPILOG = """\
 examples:
@@ -115,6 +117,18 @@ def _meant(text: str) -> str:
     if os.path.isdir(text):
         return "a directory stands behind -d"
     return f"write status, explain, or 0 to {_LARGEST_PORT}"
+
+
+def add_configuration(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add `-c` to the parser of a word that is about an installed server unless it says more."""
+    parser.add_argument(
+        "-c",
+        dest="config",
+        metavar="FILE",
+        type=Path,
+        default=_INSTALLED,
+        help=f"{what}, if not {_INSTALLED}",
+    )
 
 
 def make_parser() -> argparse.ArgumentParser:

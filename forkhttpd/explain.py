@@ -9,10 +9,10 @@ import argparse
 import logging
 import os
 from collections.abc import Coroutine, Iterator, Sequence
-from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import quote, urlsplit
 
+from forkhttpd.commandline import add_configuration
 from forkhttpd.config import Config, Mount, Pool
 from forkhttpd.config.source import Source, read
 from forkhttpd.config.values import format_duration, format_size
@@ -30,7 +30,6 @@ from forkhttpd.privileges import become
 from forkhttpd.worker.guards import unguarded
 from forkhttpd.worker.router import Route, Router, document_root
 
-_DEFAULT = Path("/etc/forkhttpd/forkhttpd.conf")
 _PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
 
 Line = tuple[str, str]
@@ -64,16 +63,9 @@ def make_parser() -> argparse.ArgumentParser:
         description="Say what a request for URL would meet: site, mount, file or program.",
         allow_abbrev=False,
     )
-    add = parser.add_argument
-    add("url", metavar="URL", help='as in "http://example.org/cgi-bin/x?y", or its path alone')
-    add(
-        "-c",
-        dest="config",
-        metavar="FILE",
-        type=Path,
-        default=_DEFAULT,
-        help=f"the configuration, if not {_DEFAULT}",
-    )
+    url = 'as in "http://example.org/cgi-bin/x?y", or its path alone'
+    parser.add_argument("url", metavar="URL", help=url)
+    add_configuration(parser, "the configuration")
     return parser
 
 

@@ -13,13 +13,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
+from forkhttpd.commandline import add_configuration
 from forkhttpd.config.source import read
 from forkhttpd.config.whereabouts import control_socket
 from forkhttpd.errors import ConfigError, ExitCode, StartupError, describe
 from forkhttpd.inquiry import NoAnswer, ask
 from forkhttpd.statustable import Answer, coloured, plain, render
 
-_DEFAULT = Path("/etc/forkhttpd/forkhttpd.conf")
 _PATIENCE = 10.0  # seconds for the master to answer
 _PAUSE = 1.0  # seconds between two answers of --watch
 _HOME = "\x1b[H\x1b[J"  # the cursor to the top, and nothing below it
@@ -49,15 +49,8 @@ def make_parser() -> argparse.ArgumentParser:
         description="Show how the running server is: its workers, pools and reloads.",
         allow_abbrev=False,
     )
+    add_configuration(parser, "its configuration")
     add = parser.add_argument
-    add(
-        "-c",
-        dest="config",
-        metavar="FILE",
-        type=Path,
-        default=_DEFAULT,
-        help=f"its configuration, if not {_DEFAULT}",
-    )
     add("--json", action="store_true", help="as a JSON object on one line")
     add("--watch", action="store_true", help="again every second, until ^C")
     return parser

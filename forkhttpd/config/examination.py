@@ -28,8 +28,7 @@ def accept(file: Path, *, allow_root: bool, last: Reading | None = None) -> Read
     last: what the same file came to before.
     """
     source = read(file)
-    is_known = last is not None and last.text == source.text
-    config = last.config if last is not None and is_known else _parse(source)
+    config = last.config if last and last.text == source.text else _parse(source)
     report = _check(config, source, allow_root=allow_root)
     if report.problems:
         raise ConfigError(report.problems)

@@ -46,7 +46,10 @@ class Share:
         self._find_at = self._look_at = -math.inf
 
     def stands_back(self, held: int, now: float) -> bool:
-        """Whether to stand back for a moment, with `held` connections."""
+        """Whether to stand back for a `MOMENT`, with `held` connections; each yes takes patience.
+
+        now: seconds, of any clock that does not go back.  The others see `held` from here on.
+        """
         self._slot.set(Cell.CONNECTIONS, held)
         if held > self._bound or now >= self._look_at:
             self._look_at = now + _LOOK_DELAY

@@ -6,6 +6,7 @@ import pytest
 
 from tests.live.daemon import SITE, Daemon, daemon
 from tests.live.programs import ENVIRONMENT
+from tests.live.site import furnish, strict_daemon
 
 
 @pytest.fixture(scope="module")
@@ -27,3 +28,16 @@ def cgi(pooled: Daemon) -> Daemon:
     """The same, with a program that shows what it was given."""
     pooled.script("env.py", ENVIRONMENT)
     return pooled
+
+
+@pytest.fixture(scope="module")
+def site(served: Daemon) -> Daemon:
+    """`served`, with pages and a program to ask for."""
+    return furnish(served)
+
+
+@pytest.fixture(scope="module")
+def strict() -> Iterator[Daemon]:
+    """A daemon with the limits that the wire corpus is made for."""
+    with strict_daemon() as running:
+        yield running

@@ -1,23 +1,9 @@
 """Bodies of requests over the wire: sized, chunked, announced, malformed, unread."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from tests.live.client import chunked, get, open_client, post
 from tests.live.daemon import Daemon
-from tests.live.site import furnish, strict_daemon
-
-
-@pytest.fixture(scope="module")
-def site(served: Daemon) -> Daemon:
-    return furnish(served)
-
-
-@pytest.fixture(scope="module")
-def strict() -> Iterator[Daemon]:
-    with strict_daemon() as running:
-        yield running
 
 
 def test_bodies_sized_and_chunked(site: Daemon) -> None:

@@ -61,14 +61,19 @@ def test_M17_the_busiest_of_four_has_at_most_half_as_much_again_as_the_mean(toge
 
 
 def test_M17_who_cannot_take_its_share_stops_nobody() -> None:
+    """One of four is left, and soon has more than its share: it stands back for
+    moments, and half a second in all.  If it did so for good, not all would be served in time.
+    """
     with daemon(FOUR + timeouts(heartbeat="10m")) as running, contextlib.ExitStack() as stack:
         make_large(running)
-        hung = running.workers()[0]
-        hung.suspend()
+        hung = running.workers()[1:]
+        for worker in hung:
+            worker.suspend()
         for _ in range(COUNT):
-            assert open_slow(running, stack).recv(1) == b"H"
+            open_slow(running, stack)
         wait_for(lambda: sum(in_flight(running)) == COUNT, "all to be served")
-        hung.resume()
+        for worker in hung:
+            worker.resume()
 
 
 def share(running: Daemon, *, together: bool) -> list[int]:

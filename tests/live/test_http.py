@@ -2,7 +2,6 @@
 
 import re
 import time
-from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
 
 import pytest
@@ -10,21 +9,10 @@ import pytest
 from tests.http1.transcript import LIMITS
 from tests.live.client import chunked, get, open_client, post
 from tests.live.daemon import SITE, Daemon, daemon
-from tests.live.site import ECHO, PAGE, PICTURE, furnish, strict_daemon
+from tests.live.site import ECHO, PAGE, PICTURE
 from tests.wire.corpus import Case, load
 
 REFUSED = [case for case in load() if case.error and not case.requests]
-
-
-@pytest.fixture(scope="module")
-def site(served: Daemon) -> Daemon:
-    return furnish(served)
-
-
-@pytest.fixture(scope="module")
-def strict() -> Iterator[Daemon]:
-    with strict_daemon() as running:
-        yield running
 
 
 # Messages

@@ -1,24 +1,10 @@
 """H8: requests that come before the answers to those before them have gone."""
 
 import random
-from collections.abc import Iterator
-
-import pytest
 
 from tests.live.client import Client, chunked, get, open_client, post
 from tests.live.daemon import Daemon, wait_for
-from tests.live.site import PAGE, furnish, strict_daemon
-
-
-@pytest.fixture(scope="module")
-def site(served: Daemon) -> Daemon:
-    return furnish(served)
-
-
-@pytest.fixture(scope="module")
-def strict() -> Iterator[Daemon]:
-    with strict_daemon() as running:
-        yield running
+from tests.live.site import PAGE
 
 
 def test_H8_1000_pipelined_requests_are_answered_in_order_with_bodies_between(
